@@ -1,2 +1,20 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod attributes;
+mod error;
+mod item;
+mod number;
+mod table;
+mod value;
+
+pub mod ion;
+pub mod json;
+pub mod limits;
+
+pub use attributes::Attributes;
+pub use error::{Error, ErrorKind};
+pub use item::Item;
+pub use number::Number;
+pub use table::{Billing, Index, KeyAttribute, KeySchema, KeyType, Projection, Table};
+pub use value::AttributeValue;
