@@ -1,0 +1,116 @@
+//! What a command came to: an exit code, and for a failure the chain of causes and what to do.
+
+use std::{error::Error as StdError, fmt, panic, process::ExitCode};
+
+use keystar_pipeline::{Error, Occupied};
+
+use crate::output;
+
+/// How a command ended when it did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    /// Records were rejected, or `verify` found differences.
+    Differences,
+    Interrupted,
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    cause: Box<dyn StdError + Send + Sync>,
+    hints: Vec<String>,
+}
+
+impl Failure {
+    const USAGE: u8 = 2;
+    const MAPPING: u8 = 3;
+    const SOURCE: u8 = 4;
+    const TARGET: u8 = 5;
+    const OCCUPIED: u8 = 6;
+    const REJECTED: u8 = 1;
+    const BUG: u8 = 70;
+
+    fn new(code: u8, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { code, cause: cause.into(), hints: Vec::new() }
+    }
+
+    pub(crate) fn usage(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Self::USAGE, cause)
+    }
+
+    pub(crate) fn mapping(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Self::MAPPING, cause)
+    }
+
+    pub(crate) fn target(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Self::TARGET, cause)
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(f)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let (code, hint) = match &error {
+            Error::Source(_) => (Self::SOURCE, None),
+            Error::Target(_) => (Self::TARGET, Some("run the same command with --resume")),
+            Error::Work { .. } => (Self::TARGET, Some("run the same command with --resume")),
+            Error::Rejected { corrupt, .. } => (
+                if *corrupt { Self::SOURCE } else { Self::REJECTED },
+                Some("with --on-error reject it is set aside in the reject file instead"),
+            ),
+            Error::Occupied { state, .. } => (Self::OCCUPIED, Some(match state {
+                Occupied::Unfinished => "--resume goes on with it, --restart begins again",
+                Occupied::Finished => "--restart throws its files away and writes them again",
+                Occupied::OtherRun => "choose another --to, or --restart to throw it away",
+                _ => "choose an empty folder",
+            })),
+            Error::Usage(_) => (Self::USAGE, None),
+            _ => (Self::BUG, None),
+        };
+        let failure = Self::new(code, error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+/// Says how the command ended, and with which code.
+pub(crate) fn report(result: Result<Outcome, Failure>) -> ExitCode {
+    match result {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Differences) => ExitCode::from(1),
+        Ok(Outcome::Interrupted) => ExitCode::from(130),
+        Err(failure) => {
+            let mut causes = vec![failure.cause.to_string()];
+            let mut source = failure.cause.source();
+            while let Some(cause) = source {
+                causes.push(cause.to_string());
+                source = cause.source();
+            }
+            output::failure(&causes, &failure.hints);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Turns a panic into the exit code that says whose fault it is.
+pub(crate) fn catching_bugs(command: impl FnOnce() -> ExitCode + panic::UnwindSafe) -> ExitCode {
+    panic::catch_unwind(command).unwrap_or_else(|_| {
+        let bug = "this is a bug in migrate; nothing that was committed is lost";
+        output::failure(&[bug.to_owned()], &["please report the lines above".to_owned()]);
+        ExitCode::from(Failure::BUG)
+    })
+}

@@ -1,0 +1,60 @@
+//! The one place that prints: data to stdout, everything else to stderr.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the binary's output")]
+
+use std::io::{self, IsTerminal, Write};
+
+use tracing_subscriber::{EnvFilter, fmt};
+
+use crate::{cli::LogForm, exit::Failure};
+
+/// Starts the log on stderr; `RUST_LOG` chooses what it shows.
+pub(crate) fn start_log(form: LogForm) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,migrate::progress=info"));
+    let log = fmt().with_env_filter(filter).with_writer(io::stderr);
+    match form {
+        LogForm::Text => log.with_ansi(colours(io::stderr().is_terminal())).without_time().init(),
+        LogForm::Json => log.json().init(),
+    }
+}
+
+/// Colours are for a terminal, and for people who did not refuse them.
+fn colours(terminal: bool) -> bool {
+    terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Writes data to stdout. A reader that went away is not our failure.
+pub(crate) fn data(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::target(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line for people to stderr.
+pub(crate) fn note(line: &str) {
+    eprintln!("{line}");
+}
+
+pub(crate) fn warning(line: &str) {
+    eprintln!("{} {line}", painted("warning:", "33"));
+}
+
+pub(crate) fn failure(causes: &[String], hints: &[String]) {
+    for (depth, cause) in causes.iter().enumerate() {
+        match depth {
+            0 => eprintln!("{} {cause}", painted("error:", "31")),
+            _ => eprintln!("  caused by: {cause}"),
+        }
+    }
+    for hint in hints {
+        eprintln!("{} {hint}", painted("hint:", "36"));
+    }
+}
+
+fn painted(word: &str, colour: &str) -> String {
+    match colours(io::stderr().is_terminal()) {
+        true => format!("\x1b[1;{colour}m{word}\x1b[0m"),
+        false => word.to_owned(),
+    }
+}

@@ -1,0 +1,35 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How far a job is; shared with whoever shows it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    source_bytes: AtomicU64,
+    total_bytes: AtomicU64,
+    records: AtomicU64,
+}
+
+impl Progress {
+    /// Bytes of the source that have been dealt with, as they are stored.
+    pub fn source_bytes(&self) -> u64 {
+        self.source_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the source in all; 0 while that is unknown.
+    pub fn total_bytes(&self) -> u64 {
+        self.total_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Records that have been dealt with.
+    pub fn records(&self) -> u64 {
+        self.records.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn start(&self, total_bytes: Option<u64>) {
+        self.total_bytes.store(total_bytes.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    pub(crate) fn reach(&self, source_bytes: u64, records: u64) {
+        self.source_bytes.store(source_bytes, Ordering::Relaxed);
+        self.records.store(records, Ordering::Relaxed);
+    }
+}
