@@ -79,6 +79,10 @@ impl<'a> Attributes<'a> {
         self.0.iter()
     }
 
+    pub(crate) fn as_slice(&self) -> &[(Cow<'a, str>, AttributeValue<'a>)] {
+        &self.0
+    }
+
     /// The attributes with nothing borrowed.
     #[must_use]
     pub fn into_owned(self) -> Attributes<'static> {

@@ -71,9 +71,9 @@ impl Error {
         Self { source: Some(source), ..Self::new(ErrorKind::Io) }
     }
 
-    /// Moves the offset: for a parser that was given a piece of what its caller was given.
-    pub(crate) fn shifted(mut self, by: usize) -> Self {
-        self.offset = self.offset.map(|offset| offset + by as u64);
+    /// The error of a part of a text, as an error of the text in which the part starts there.
+    pub(crate) fn within(mut self, start: usize) -> Self {
+        self.offset = Some(self.offset.unwrap_or(0) + start as u64);
         self
     }
 

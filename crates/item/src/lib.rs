@@ -4,8 +4,10 @@
 mod attributes;
 mod error;
 mod item;
+mod lines;
 mod number;
 mod table;
+mod text;
 mod value;
 
 pub mod ion;

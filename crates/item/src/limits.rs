@@ -1,8 +1,37 @@
 //! What DynamoDB refuses to store, and what it counts as an item's size.
+//!
+//! One call, [`check`], says in one pass over the item whether DynamoDB will take it, and how big
+//! it is. An import that meets an item which breaks a rule ends as failed, though it has loaded the
+//! others, so items are checked before they are written.
+//!
+//! Numbers need no check here: a [`Number`](crate::Number) that exists is one that DynamoDB takes.
+//!
+//! # Sizes
+//!
+//! After the developer guide's page *DynamoDB item sizes and formats* (`CapacityUnitCalculations`):
+//!
+//! | part | bytes |
+//! |---|---|
+//! | name of an attribute, on any level | its UTF-8 bytes |
+//! | S | its UTF-8 bytes |
+//! | N | 1, and 1 for each pair of significant digits; see below |
+//! | B | its bytes, before base64 |
+//! | BOOL, NULL | 1 |
+//! | L, M | 3, and 1 for each element besides the element itself |
+//! | SS, NS, BS | their members |
+//!
+//! The guide calls its rule for numbers approximate. What the service counts (as measured by others
+//! at the edge of 400 KB) is a base-100 notation: digits pair up from the decimal point outwards,
+//! leading and trailing pairs of zeros do not count, a negative number takes one byte more, zero
+//! takes one byte, and no number takes more than 21. So `15` takes 2 bytes, `1.5` takes 3, `-42`
+//! takes 3. The storage overhead of 100 bytes an item that the same page names is for billing; it
+//! is no part of the size that the limit is about.
 
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 
-use crate::{Item, KeyType, Table};
+use crate::{AttributeValue, Attributes, Item, KeyAttribute, KeyType, Number, Table};
 
 /// Most bytes that an item has: 400 KB.
 pub const MAX_ITEM_BYTES: usize = 409_600;
@@ -13,28 +42,104 @@ pub const MAX_DEPTH: usize = 32;
 pub const MAX_PARTITION_KEY_BYTES: usize = 2048;
 /// Most bytes of a sort key's value.
 pub const MAX_SORT_KEY_BYTES: usize = 1024;
-/// Most bytes of an attribute's name.
+/// Most bytes of an attribute's name, on any level.
 pub const MAX_NAME_BYTES: usize = 65_535;
 /// Most bytes of the name of an attribute that is part of a key.
 pub const MAX_KEY_NAME_BYTES: usize = 255;
 /// Most global secondary indexes of a table.
 pub const MAX_INDEXES: usize = 20;
 
-/// Checks the item.
+/// Checks that DynamoDB takes the item into the table, and returns the item's size in bytes.
+///
+/// ```
+/// use keystar_item::limits::{self, ViolationKind};
+/// use keystar_item::{Item, KeyAttribute, KeySchema, KeyType, Table};
+///
+/// let table = Table::new(KeySchema::new(KeyAttribute::new("key", KeyType::S)));
+/// let mut item = Item::new();
+/// item.push("shirt-color", "R");
+///
+/// let violation = limits::check(&item, &table).unwrap_err();
+/// assert_eq!(violation.kind(), ViolationKind::KeyMissing);
+/// assert_eq!(violation.to_string(), "key attribute missing: key");
+///
+/// item.push("key", "1");
+/// assert_eq!(limits::check(&item, &table), Ok(16));
+/// ```
 ///
 /// # Errors
 ///
-/// The first rule that the item breaks.
+/// One of the rules that the item breaks: the first that was met, where it breaks several.
 pub fn check(item: &Item<'_>, table: &Table) -> Result<u32, Violation> {
-    let _ = (item, table);
-    Ok(0)
+    let key = &table.key;
+    let (mut has_partition, mut has_sort) = (false, key.sort.is_none());
+    let mut bytes = 0;
+    for (name, value) in &item.attributes {
+        bytes += check_attribute(name, value, 1)?;
+        if *name == key.partition.name {
+            has_partition = true;
+            check_key(value, &key.partition, MAX_PARTITION_KEY_BYTES)?;
+        } else if let Some(sort) = &key.sort {
+            if *name == sort.name {
+                has_sort = true;
+                check_key(value, sort, MAX_SORT_KEY_BYTES)?;
+            }
+        }
+        for index in &table.indexes {
+            if *name == index.key.partition.name {
+                check_key(value, &index.key.partition, MAX_PARTITION_KEY_BYTES)?;
+            } else if let Some(sort) = &index.key.sort {
+                if *name == sort.name {
+                    check_key(value, sort, MAX_SORT_KEY_BYTES)?;
+                }
+            }
+        }
+    }
+    check_names(&item.attributes)?;
+    if !has_partition {
+        return Err(*Violation::new(ViolationKind::KeyMissing).below(&key.partition.name));
+    }
+    if let (false, Some(sort)) = (has_sort, &key.sort) {
+        return Err(*Violation::new(ViolationKind::KeyMissing).below(&sort.name));
+    }
+    match u32::try_from(bytes) {
+        Ok(bytes) if bytes as usize <= MAX_ITEM_BYTES => Ok(bytes),
+        _ => Err(*Violation::new(ViolationKind::ItemTooLarge { bytes })),
+    }
 }
 
-/// The item's size in bytes.
+/// The item's size in bytes, whether or not it keeps the limits.
+///
+/// ```
+/// use keystar_item::{Item, limits};
+///
+/// let mut item = Item::new();
+/// item.push("shirt-color", "R");
+/// item.push("shirt-size", "M");
+/// assert_eq!(limits::size(&item), 23);
+/// ```
 #[must_use]
 pub fn size(item: &Item<'_>) -> u64 {
-    let _ = item;
-    0
+    item.attributes.iter().map(|(name, value)| name.len() as u64 + value_size(value)).sum()
+}
+
+/// The size in bytes of an attribute's value: what it adds to an item besides its name.
+#[must_use]
+pub fn value_size(value: &AttributeValue<'_>) -> u64 {
+    match value {
+        AttributeValue::S(text) => text.len() as u64,
+        AttributeValue::N(number) => u64::from(number.size()),
+        AttributeValue::B(bytes) => bytes.len() as u64,
+        AttributeValue::Bool(_) | AttributeValue::Null => 1,
+        AttributeValue::L(list) => 3 + list.iter().map(|value| 1 + value_size(value)).sum::<u64>(),
+        AttributeValue::M(map) => {
+            let entries = map.iter().map(|(name, value)| name.len() as u64 + value_size(value));
+            3 + map.len() as u64 + entries.sum::<u64>()
+        }
+        AttributeValue::Ss(set) => set.iter().map(|member| member.len() as u64).sum(),
+        AttributeValue::Ns(set) => set.iter().map(|member| u64::from(member.size())).sum(),
+        AttributeValue::Bs(set) => set.iter().map(|member| member.len() as u64).sum(),
+    }
 }
 
 /// A rule that an item breaks, and where.
@@ -49,6 +154,7 @@ pub struct Violation {
 #[non_exhaustive]
 pub enum ViolationKind {
     /// The item has more than [`MAX_ITEM_BYTES`].
+    #[non_exhaustive]
     ItemTooLarge {
         /// Its size in bytes.
         bytes: u64,
@@ -68,6 +174,7 @@ pub enum ViolationKind {
     /// The item lacks a key attribute of the table.
     KeyMissing,
     /// A key attribute of the table or of an index has another type than the key demands.
+    #[non_exhaustive]
     KeyType {
         /// The type that the key demands.
         expected: KeyType,
@@ -75,6 +182,7 @@ pub enum ViolationKind {
     /// A key attribute of the table or of an index is the empty text or has no bytes.
     KeyEmpty,
     /// A key attribute of the table or of an index is too long.
+    #[non_exhaustive]
     KeyTooLong {
         /// How many bytes it may have.
         max_bytes: usize,
@@ -94,13 +202,170 @@ impl Violation {
     pub fn path(&self) -> &str {
         &self.path
     }
+
+    #[cold]
+    fn new(kind: ViolationKind) -> Box<Self> {
+        Box::new(Self { kind, path: String::new() })
+    }
+
+    /// Puts the name of a surrounding attribute before the path.
+    #[cold]
+    fn below(mut self: Box<Self>, name: &str) -> Box<Self> {
+        const SHOWN_CHARS: usize = 40;
+        let mut path: String =
+            name.chars().take(SHOWN_CHARS).flat_map(char::escape_debug).collect();
+        if name.chars().nth(SHOWN_CHARS).is_some() {
+            path.push('…');
+        }
+        if !self.path.is_empty() && !self.path.starts_with('[') {
+            path.push('.');
+        }
+        path.push_str(&self.path);
+        self.path = path;
+        self
+    }
+
+    #[cold]
+    fn at_index(mut self: Box<Self>, index: usize) -> Box<Self> {
+        let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
+        self.path = format!("[{index}]{dot}{}", self.path);
+        self
+    }
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let _ = f;
-        Ok(())
+        match self.kind {
+            ViolationKind::ItemTooLarge { bytes } => {
+                write!(f, "item of {bytes} bytes, more than {MAX_ITEM_BYTES}")
+            }
+            ViolationKind::EmptyName => f.write_str("empty attribute name"),
+            ViolationKind::NameTooLong => {
+                write!(f, "attribute name of more than {MAX_NAME_BYTES} bytes")
+            }
+            ViolationKind::DuplicateName => f.write_str("attribute name twice"),
+            ViolationKind::EmptySet => f.write_str("empty set"),
+            ViolationKind::DuplicateMember => f.write_str("set member twice"),
+            ViolationKind::TooDeep => write!(f, "more than {MAX_DEPTH} levels of values"),
+            ViolationKind::KeyMissing => f.write_str("key attribute missing"),
+            ViolationKind::KeyType { expected } => {
+                write!(f, "key attribute not of type {}", expected.as_str())
+            }
+            ViolationKind::KeyEmpty => f.write_str("empty key attribute"),
+            ViolationKind::KeyTooLong { max_bytes } => {
+                write!(f, "key attribute of more than {max_bytes} bytes")
+            }
+        }?;
+        if self.path.is_empty() { Ok(()) } else { write!(f, ": {}", self.path) }
     }
 }
 
 impl std::error::Error for Violation {}
+
+/// Boxed on its way up, so that the way without a violation stays cheap.
+type Checked<T> = Result<T, Box<Violation>>;
+
+impl From<Box<Violation>> for Violation {
+    fn from(violation: Box<Violation>) -> Self {
+        *violation
+    }
+}
+
+#[inline]
+fn check_attribute(name: &str, value: &AttributeValue<'_>, level: usize) -> Checked<u64> {
+    if name.is_empty() {
+        return Err(Violation::new(ViolationKind::EmptyName));
+    }
+    if name.len() > MAX_NAME_BYTES {
+        return Err(Violation::new(ViolationKind::NameTooLong).below(name));
+    }
+    match check_value(value, level) {
+        Ok(bytes) => Ok(name.len() as u64 + bytes),
+        Err(violation) => Err(violation.below(name)),
+    }
+}
+
+/// Checks a value of that level and returns its size.
+fn check_value(value: &AttributeValue<'_>, level: usize) -> Checked<u64> {
+    if level > MAX_DEPTH {
+        return Err(Violation::new(ViolationKind::TooDeep));
+    }
+    match value {
+        AttributeValue::M(map) => {
+            let mut bytes = 3 + map.len() as u64;
+            for (name, value) in map {
+                bytes += check_attribute(name, value, level + 1)?;
+            }
+            check_names(map)?;
+            Ok(bytes)
+        }
+        AttributeValue::L(list) => {
+            let mut bytes = 3 + list.len() as u64;
+            for (index, value) in list.iter().enumerate() {
+                bytes += check_value(value, level + 1)
+                    .map_err(|violation| violation.at_index(index))?;
+            }
+            Ok(bytes)
+        }
+        AttributeValue::Ss(set) => check_set(set, Ord::cmp).map(|()| value_size(value)),
+        AttributeValue::Ns(set) => check_set(set, Number::cmp_value).map(|()| value_size(value)),
+        AttributeValue::Bs(set) => check_set(set, Ord::cmp).map(|()| value_size(value)),
+        _ => Ok(value_size(value)),
+    }
+}
+
+fn check_set<T>(members: &[T], order: impl Fn(&T, &T) -> Ordering) -> Checked<()> {
+    if members.is_empty() {
+        return Err(Violation::new(ViolationKind::EmptySet));
+    }
+    match find_twice(members, order) {
+        Some(_) => Err(Violation::new(ViolationKind::DuplicateMember)),
+        None => Ok(()),
+    }
+}
+
+fn check_names(map: &Attributes<'_>) -> Checked<()> {
+    // Names mostly differ in length, which is cheaper to compare than their bytes are.
+    type Attribute<'a> = (Cow<'a, str>, AttributeValue<'a>);
+    let order = |(a, _): &Attribute<'_>, (b, _): &Attribute<'_>| {
+        a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+    };
+    match find_twice(map.as_slice(), order) {
+        Some((name, _)) => Err(Violation::new(ViolationKind::DuplicateName).below(name)),
+        None => Ok(()),
+    }
+}
+
+/// Up to so many members are compared each with each, which needs no memory.
+const FEW: usize = 16;
+
+/// A member that is there twice.
+fn find_twice<T>(members: &[T], order: impl Fn(&T, &T) -> Ordering) -> Option<&T> {
+    if members.len() <= FEW {
+        let twice = |(index, member): &(usize, &T)| {
+            members[..*index].iter().any(|other| order(other, member).is_eq())
+        };
+        return members.iter().enumerate().find(twice).map(|(_, member)| member);
+    }
+    let mut sorted: Vec<&T> = members.iter().collect();
+    sorted.sort_unstable_by(|a, b| order(a, b));
+    sorted.windows(2).find(|pair| order(pair[0], pair[1]).is_eq()).map(|pair| pair[0])
+}
+
+fn check_key(value: &AttributeValue<'_>, key: &KeyAttribute, max_bytes: usize) -> Checked<()> {
+    let bytes = match (key.kind, value) {
+        (KeyType::S, AttributeValue::S(text)) => text.len(),
+        (KeyType::B, AttributeValue::B(bytes)) => bytes.len(),
+        (KeyType::N, AttributeValue::N(_)) => return Ok(()),
+        (expected, _) => {
+            return Err(Violation::new(ViolationKind::KeyType { expected }).below(&key.name));
+        }
+    };
+    if bytes == 0 {
+        return Err(Violation::new(ViolationKind::KeyEmpty).below(&key.name));
+    }
+    if bytes > max_bytes {
+        return Err(Violation::new(ViolationKind::KeyTooLong { max_bytes }).below(&key.name));
+    }
+    Ok(())
+}
