@@ -1,2 +1,22 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![allow(
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    reason = "unpublished: whoever uses it is compiled with it"
+)]
+
+pub mod bench;
+pub mod crc64;
+pub mod dump;
+pub mod dynamodb;
+pub mod generate;
+pub mod listpack;
+pub mod lzf;
+pub mod measure;
+pub mod migrate;
+pub mod places;
+pub mod process;
+pub mod python;
+pub mod random;
+pub mod redis;
