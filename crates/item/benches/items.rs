@@ -11,12 +11,12 @@ use keystar_item::{
 
 fn usual() -> Item<'static> {
     let mut value = Attributes::with_capacity(4);
-    value.push("name", "Kathryn Robinson-Smythe");
+    value.push("name", "Kathryn Robinson");
     value.push("age", Number::parse("6867").expect("a number"));
     value.push("longitude", Number::parse("-48.711598").expect("a number"));
-    value.push("email", "kathryn.robinson@example.com");
+    value.push("email", "kathryn@example.com");
     let mut item = Item::new();
-    item.push("key", "i:192.168.117.204");
+    item.push("key", "i:192.168.17.204");
     item.push("value", AttributeValue::M(value));
     item
 }

@@ -174,7 +174,27 @@ impl<'a> Number<'a> {
 
     /// What the number adds to an item's size, in bytes.
     #[must_use]
+    #[inline]
     pub(crate) fn size(&self) -> u32 {
+        let text = self.0.as_bytes();
+        let (negative, digits) = match text {
+            [b'-', digits @ ..] => (true, digits),
+            digits => (false, digits),
+        };
+        // Most numbers begin and end with a digit that counts: only the point is to be found.
+        if let ([b'1'..=b'9', ..], Some(b'1'..=b'9')) = (digits, digits.last()) {
+            let (mut point, mut exponent) = (digits.len(), false);
+            for (index, byte) in digits.iter().enumerate() {
+                if *byte == b'.' {
+                    point = index;
+                }
+                exponent |= *byte > b'9';
+            }
+            if !exponent {
+                let fraction = digits.len().saturating_sub(point + 1);
+                return size_of_pairs(point.div_ceil(2) + fraction.div_ceil(2), negative);
+            }
+        }
         Shape::of_checked(&self.0).size()
     }
 }
@@ -279,17 +299,23 @@ impl Shape {
         }
     }
 
-    /// The guide says "approximately 1 byte per two significant digits, plus 1". What was measured
-    /// against the service is a base-100 encoding: digits pair up from the decimal point outwards,
-    /// so that `1.5` takes two pairs where `15` takes one; one byte holds sign and exponent; a
-    /// negative number takes one byte more; 21 bytes hold any number.
     fn size(&self) -> u32 {
         if self.zero {
             return 1;
         }
+        // Shifting to the right rounds down on both sides of the point.
         let pairs = (self.first >> 1) - (self.last >> 1) + 1;
-        u32::try_from(pairs + 1 + i64::from(self.negative)).unwrap_or(u32::MAX).min(21)
+        size_of_pairs(pairs.unsigned_abs() as usize, self.negative)
     }
+}
+
+/// The guide says "approximately 1 byte per two significant digits, plus 1". What was measured
+/// against the service is a base-100 notation: digits pair up from the decimal point outwards, so
+/// that `1.5` takes two pairs where `15` takes one; one byte holds sign and exponent; a negative
+/// number takes one byte more; 21 bytes hold any number.
+#[inline]
+fn size_of_pairs(pairs: usize, negative: bool) -> u32 {
+    (pairs as u32 + 1 + u32::from(negative)).min(21)
 }
 
 fn parse_exponent(text: &[u8], start: usize) -> Result<i64, Error> {

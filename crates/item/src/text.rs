@@ -10,6 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 /// How much longer than asked for the buffer becomes when it grows.
 const SLACK: usize = 256;
 
+/// Passed on by value from call to call: where the text ends then stays in a register, instead of
+/// making each copy wait for the one before it to store where it ended.
+#[must_use]
 pub(crate) struct Text<'o> {
     out: &'o mut Vec<u8>,
     at: usize,
@@ -28,54 +31,81 @@ impl<'o> Text<'o> {
 
     /// Appends bytes of a length known at compile time.
     #[inline(always)]
-    pub(crate) fn literal<const N: usize>(&mut self, bytes: &[u8; N]) {
+    pub(crate) fn literal<const N: usize>(mut self, bytes: &[u8; N]) -> Self {
         self.room(N);
         if let Some(place) = self.out.get_mut(self.at..self.at + N) {
             place.copy_from_slice(bytes);
-            self.at += N;
         }
+        self.at += N;
+        self
     }
 
-    /// Appends bytes as they are.
-    #[inline]
-    pub(crate) fn plain(&mut self, bytes: &[u8]) {
-        self.room(bytes.len());
-        if let Some(place) = self.out.get_mut(self.at..self.at + bytes.len()) {
-            copy(bytes, place);
-            self.at += bytes.len();
-        }
+    /// Appends bytes as they are, with what comes before and after them.
+    #[inline(always)]
+    pub(crate) fn plain<const B: usize, const A: usize>(
+        mut self,
+        before: &[u8; B],
+        bytes: &[u8],
+        after: &[u8; A],
+    ) -> Self {
+        self.place(before, bytes, after);
+        self.at += B + bytes.len() + A;
+        self
     }
 
-    /// Appends the inside of a string in double quotes, for JSON and for Ion alike: escapes what
-    /// must be (the quote, the backslash, control characters) and nothing else.
-    #[inline]
-    pub(crate) fn escaped(&mut self, text: &str) {
-        let bytes = text.as_bytes();
-        self.room(bytes.len());
-        if let Some(place) = self.out.get_mut(self.at..self.at + bytes.len()) {
-            if copy(bytes, place) == 0 {
-                self.at += bytes.len();
-                return;
-            }
+    /// Appends the inside of a string in double quotes, for JSON and for Ion alike, with what comes
+    /// before and after it: escapes what must be (the quote, the backslash, control characters) and
+    /// nothing else.
+    #[inline(always)]
+    pub(crate) fn escaped<const B: usize, const A: usize>(
+        mut self,
+        before: &[u8; B],
+        text: &str,
+        after: &[u8; A],
+    ) -> Self {
+        if self.place(before, text.as_bytes(), after) != 0 {
+            self.at += B;
+            return self.escape(text.as_bytes()).literal(after);
         }
-        self.escape(bytes);
+        self.at += B + text.len() + A;
+        self
+    }
+
+    /// Copies three pieces behind the text, which stays as long as it is: the result is not 0 if a
+    /// byte of the middle one must be escaped.
+    #[inline(always)]
+    fn place<const B: usize, const A: usize>(
+        &mut self,
+        before: &[u8; B],
+        bytes: &[u8],
+        after: &[u8; A],
+    ) -> u64 {
+        let length = B + bytes.len() + A;
+        self.room(length);
+        let Some(place) = self.out.get_mut(self.at..self.at + length) else { return 0 };
+        let Some((first, place)) = place.split_first_chunk_mut::<B>() else { return 0 };
+        let Some((middle, last)) = place.split_last_chunk_mut::<A>() else { return 0 };
+        *first = *before;
+        *last = *after;
+        copy(bytes, middle)
     }
 
     /// Appends base64 with padding.
-    pub(crate) fn base64(&mut self, bytes: &[u8]) {
+    pub(crate) fn base64(mut self, bytes: &[u8]) -> Self {
         self.room(bytes.len().div_ceil(3) * 4);
         if let Some(place) = self.out.get_mut(self.at..) {
             // There is room: the call cannot fail.
             self.at += STANDARD.encode_slice(bytes, place).unwrap_or(0);
         }
+        self
     }
 
     /// Copies the runs between bytes to escape; overwrites what [`escaped`](Self::escaped) tried.
-    #[cold]
-    fn escape(&mut self, mut bytes: &[u8]) {
+    #[inline(never)]
+    fn escape(mut self, mut bytes: &[u8]) -> Self {
         loop {
-            // The longest escape, `\u0000`, for each byte of a word, and the word itself.
-            self.room(bytes.len() + 8);
+            // For the word, for the longest escape after it, and for what is left to copy.
+            self.room(bytes.len() + 14);
             if let (Some(word), Some(place)) =
                 (bytes.first_chunk::<8>(), self.out.get_mut(self.at..self.at + 8))
             {
@@ -83,31 +113,32 @@ impl<'o> Text<'o> {
                 let marks = to_escape(u64::from_le_bytes(*word));
                 let clean = (marks.trailing_zeros() / 8) as usize;
                 self.at += clean;
-                bytes = &bytes[clean..];
+                bytes = bytes.get(clean..).unwrap_or_default();
                 if marks == 0 {
                     continue;
                 }
             }
-            let Some((&byte, rest)) = bytes.split_first() else { return };
+            let Some((&byte, rest)) = bytes.split_first() else { return self };
             bytes = rest;
-            match ESCAPES[usize::from(byte)] {
+            self = match ESCAPES[usize::from(byte)] {
                 0 => self.literal(&[byte]),
                 b'u' => {
                     let hex = |digit: u8| b"0123456789abcdef"[usize::from(digit & 15)];
-                    self.literal(&[b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(byte)]);
+                    self.literal(&[b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(byte)])
                 }
                 short => self.literal(&[b'\\', short]),
-            }
+            };
         }
     }
 
     #[inline(always)]
     fn room(&mut self, bytes: usize) {
-        if self.out.len() - self.at < bytes {
+        if self.out.len().wrapping_sub(self.at) < bytes {
             self.grow(bytes);
         }
     }
 
+    #[cold]
     #[inline(never)]
     fn grow(&mut self, bytes: usize) {
         self.out.resize(self.at + bytes + SLACK, 0);
@@ -183,10 +214,9 @@ mod tests {
 
     fn escaped(text: &str) -> String {
         let mut out = b"before ".to_vec();
-        let mut writer = Text::after(&mut out);
-        writer.escaped(text);
-        writer.finish();
-        String::from_utf8(out.split_off(7)).unwrap()
+        Text::after(&mut out).escaped(b"<", text, b">").finish();
+        let text = String::from_utf8(out).unwrap();
+        text.strip_prefix("before <").unwrap().strip_suffix(">").unwrap().to_owned()
     }
 
     #[test]
@@ -217,7 +247,9 @@ mod tests {
 
     #[test]
     fn text_beyond_ascii_stands_for_itself() {
-        for text in ["\u{7f}", "\u{80}", "é", "\u{2028}\u{2029}", "日本語テキスト", "a😀b", "\u{10ffff}"] {
+        for text in
+            ["\u{7f}", "\u{80}", "é", "\u{2028}\u{2029}", "日本語テキスト", "a😀b", "\u{10ffff}"]
+        {
             assert_eq!(escaped(text), text);
             assert_eq!(escaped(&format!("\"{text}\"")), format!("\\\"{text}\\\""));
         }

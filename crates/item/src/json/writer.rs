@@ -1,5 +1,3 @@
-use std::borrow::Cow;
-
 use crate::text::Text;
 use crate::{AttributeValue, Attributes, Item};
 
@@ -10,109 +8,82 @@ use crate::{AttributeValue, Attributes, Item};
 /// [`limits::check`](crate::limits::check) comes first, also because the writer follows lists and
 /// maps as deep as they go.
 pub fn write_item(item: &Item<'_>, out: &mut Vec<u8>) {
-    let mut text = Text::after(out);
-    text.literal(b"{\"Item\":");
-    attributes(&item.attributes, &mut text);
-    text.literal(b"}\n");
-    text.finish();
+    let text = Text::after(out).literal(b"{\"Item\":");
+    attributes(&item.attributes, text).literal(b"}\n").finish();
 }
 
 /// Appends the attributes as an object, `{"name":{"S":"Ann"}}`, without a newline: an item as
 /// DynamoDB's API takes it.
 pub fn write_attributes(map: &Attributes<'_>, out: &mut Vec<u8>) {
-    let mut text = Text::after(out);
-    attributes(map, &mut text);
-    text.finish();
+    attributes(map, Text::after(out)).finish();
 }
 
 /// Appends the value with its type, `{"S":"Ann"}`, without a newline.
 pub fn write_value(value: &AttributeValue<'_>, out: &mut Vec<u8>) {
-    let mut text = Text::after(out);
-    self::value(value, &mut text);
-    text.finish();
+    self::value(value, Text::after(out)).finish();
 }
 
-fn attributes(map: &Attributes<'_>, text: &mut Text<'_>) {
+fn attributes<'o>(map: &Attributes<'_>, mut text: Text<'o>) -> Text<'o> {
     let mut rest = map.iter();
     let Some((name, value)) = rest.next() else { return text.literal(b"{}") };
-    text.literal(b"{\"");
-    attribute(name, value, text);
+    text = self::value(value, text.escaped(b"{\"", name, b"\":"));
     for (name, value) in rest {
-        text.literal(b",\"");
-        attribute(name, value, text);
+        text = self::value(value, text.escaped(b",\"", name, b"\":"));
     }
-    text.literal(b"}");
+    text.literal(b"}")
 }
 
-/// The name without its first quote, so that the quote goes with the comma or brace before it.
 #[inline]
-fn attribute(name: &str, value: &AttributeValue<'_>, text: &mut Text<'_>) {
-    text.escaped(name);
-    text.literal(b"\":");
-    self::value(value, text);
+fn value<'o>(value: &AttributeValue<'_>, text: Text<'o>) -> Text<'o> {
+    match value {
+        AttributeValue::S(string) => text.escaped(b"{\"S\":\"", string, b"\"}"),
+        AttributeValue::N(number) => text.plain(b"{\"N\":\"", number.as_str().as_bytes(), b"\"}"),
+        other => self::other(other, text),
+    }
 }
 
-fn value(value: &AttributeValue<'_>, text: &mut Text<'_>) {
+/// What is neither text nor a number.
+#[inline(never)]
+fn other<'o>(value: &AttributeValue<'_>, text: Text<'o>) -> Text<'o> {
     match value {
-        AttributeValue::S(string) => {
-            text.literal(b"{\"S\":\"");
-            text.escaped(string);
-            text.literal(b"\"}");
-        }
-        AttributeValue::N(number) => {
-            text.literal(b"{\"N\":\"");
-            text.plain(number.as_str().as_bytes());
-            text.literal(b"\"}");
-        }
-        AttributeValue::M(map) => {
-            text.literal(b"{\"M\":");
-            attributes(map, text);
-            text.literal(b"}");
-        }
-        AttributeValue::B(bytes) => {
-            text.literal(b"{\"B\":\"");
-            text.base64(bytes);
-            text.literal(b"\"}");
-        }
+        AttributeValue::S(_) | AttributeValue::N(_) => self::value(value, text),
+        AttributeValue::M(map) => attributes(map, text.literal(b"{\"M\":")).literal(b"}"),
+        AttributeValue::B(bytes) => text.literal(b"{\"B\":\"").base64(bytes).literal(b"\"}"),
         AttributeValue::Bool(true) => text.literal(b"{\"BOOL\":true}"),
         AttributeValue::Bool(false) => text.literal(b"{\"BOOL\":false}"),
         AttributeValue::Null => text.literal(b"{\"NULL\":true}"),
         AttributeValue::L(list) => {
-            text.literal(b"{\"L\":[");
-            let mut values = list.iter();
-            if let Some(first) = values.next() {
-                self::value(first, text);
+            let mut text = text.literal(b"{\"L\":[");
+            for (index, value) in list.iter().enumerate() {
+                if index > 0 {
+                    text = text.literal(b",");
+                }
+                text = self::value(value, text);
             }
-            for next in values {
-                text.literal(b",");
-                self::value(next, text);
-            }
-            text.literal(b"]}");
+            text.literal(b"]}")
         }
         AttributeValue::Ss(set) => {
-            text.literal(b"{\"SS\":[");
-            strings(set, text, |member: &Cow<'_, str>, text| text.escaped(member));
+            strings(set, text.literal(b"{\"SS\":["), |member, text| text.escaped(b"", member, b""))
         }
-        AttributeValue::Ns(set) => {
-            text.literal(b"{\"NS\":[");
-            strings(set, text, |member, text| text.plain(member.as_str().as_bytes()));
-        }
+        AttributeValue::Ns(set) => strings(set, text.literal(b"{\"NS\":["), |member, text| {
+            text.plain(b"", member.as_str().as_bytes(), b"")
+        }),
         AttributeValue::Bs(set) => {
-            text.literal(b"{\"BS\":[");
-            strings(set, text, |member: &Cow<'_, [u8]>, text| text.base64(member));
+            strings(set, text.literal(b"{\"BS\":["), |member, text| text.base64(member))
         }
     }
 }
 
 /// The members in quotes, and what closes the set.
-fn strings<T>(members: &[T], text: &mut Text<'_>, write: impl Fn(&T, &mut Text<'_>)) {
-    let mut members = members.iter();
-    let Some(first) = members.next() else { return text.literal(b"]}") };
-    text.literal(b"\"");
-    write(first, text);
-    for member in members {
-        text.literal(b"\",\"");
-        write(member, text);
+fn strings<'o, T>(
+    members: &[T],
+    mut text: Text<'o>,
+    write: impl Fn(&T, Text<'o>) -> Text<'o>,
+) -> Text<'o> {
+    let Some((first, others)) = members.split_first() else { return text.literal(b"]}") };
+    text = write(first, text.literal(b"\""));
+    for member in others {
+        text = write(member, text.literal(b"\",\""));
     }
-    text.literal(b"\"]}");
+    text.literal(b"\"]}")
 }
