@@ -1,11 +1,19 @@
 //! The one place that prints: data to stdout, everything else to stderr.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the binary's output")]
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    fmt::Display,
+    fs,
+    io::{self, IsTerminal, Write},
+};
 
+use serde::Serialize;
 use tracing_subscriber::{EnvFilter, fmt};
 
-use crate::{cli::LogForm, exit::Failure};
+use crate::{
+    cli::{LogForm, Shown},
+    exit::Failure,
+};
 
 /// Starts the log on stderr; `RUST_LOG` chooses what it shows.
 pub(crate) fn start_log(form: LogForm) {
@@ -29,6 +37,33 @@ pub(crate) fn data(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::target(error)),
         _ => Ok(()),
     }
+}
+
+/// Shows a result: as text for people or as JSON on stdout, and in a file where one was asked for.
+pub(crate) fn result<T: Display + Serialize>(
+    result: &T,
+    shown: &Shown,
+    page: impl FnOnce(&T) -> String,
+) -> Result<(), Failure> {
+    if let Some(path) = &shown.report {
+        let html = path.extension().is_some_and(|extension| extension == "html");
+        let text = if html { page(result) } else { json(result)? };
+        fs::write(path, text).map_err(|error| {
+            Failure::target(error).hint(format!("the report file is {}", path.display()))
+        })?;
+    }
+    show(result, shown.json)
+}
+
+/// Shows a result on stdout.
+pub(crate) fn show<T: Display + Serialize>(result: &T, as_json: bool) -> Result<(), Failure> {
+    data(&if as_json { json(result)? } else { result.to_string() })
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String, Failure> {
+    let mut text = serde_json::to_string_pretty(value).map_err(Failure::target)?;
+    text.push('\n');
+    Ok(text)
 }
 
 /// Writes a line for people to stderr.

@@ -124,6 +124,8 @@ pub struct RdbFile {
 /// The record that is being given in parts.
 struct Piecewise {
     offset: u64,
+    /// Whether a part of it was given.
+    given: bool,
 }
 
 impl RdbFile {
@@ -205,9 +207,7 @@ impl RdbFile {
                 Ok(Step::NeedInput) => self.read()?,
                 Ok(Step::End) => self.ended = true,
                 Err(error) if error.skippable() => {
-                    let offset = self.part.take().map_or(error.offset(), |part| part.offset);
-                    self.parts = Parts::new(self.options.max_value_bytes);
-                    batch.push_failure(Failure::new(&error, offset));
+                    self.fail(&error, batch);
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -219,6 +219,17 @@ impl RdbFile {
             state: point.to_bytes(),
         });
         Ok(!self.ended || !batch.is_empty())
+    }
+
+    /// Notes a record that is damaged by itself; the parser goes on with the next one.
+    fn fail(&mut self, error: &keystar_rdb::Error, batch: &mut Batch) {
+        self.parts = Parts::new(self.options.max_value_bytes);
+        let Some(Piecewise { offset, given }) = self.part.take() else {
+            return batch.push_failure(Failure::new(error, error.offset()), None);
+        };
+        let ordinal = given.then_some(self.ordinal);
+        self.ordinal += u64::from(given);
+        batch.push_failure(Failure::new(error, offset), ordinal);
     }
 
     fn read(&mut self) -> Result<(), Error> {
@@ -317,14 +328,15 @@ impl Taker<'_> {
     /// An event of a value that is too big to hold.
     fn piece(&mut self, event: Event<'_>) {
         if let Event::Key(head) = &event {
-            *self.part = Some(Piecewise { offset: head.offset });
+            *self.part = Some(Piecewise { offset: head.offset, given: false });
             if head.meta.is_some() {
                 self.batch.remarks.note("key_metadata");
             }
         }
         if let Some(part) = self.parts.push(event) {
-            if part.last {
-                *self.part = None;
+            match self.part {
+                Some(piecewise) if !part.last => piecewise.given = true,
+                _ => *self.part = None,
             }
             self.batch.push_part(part, *self.ordinal);
             *self.ordinal += 1;

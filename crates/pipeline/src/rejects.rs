@@ -38,6 +38,18 @@ impl Rejected {
     }
 }
 
+impl Rejected {
+    /// The same as an error, for a run that stops at it.
+    pub(crate) fn to_error(&self, corrupt: bool) -> Error {
+        let key = self.key.chars().take(KEY_CHARS).collect();
+        let (db, offset, detail) = (self.db, self.offset, self.detail.clone());
+        Error::Rejected { db, key, offset, detail, corrupt }
+    }
+}
+
+/// A key in an error is cut: the reject file has it whole.
+const KEY_CHARS: usize = 80;
+
 /// A key as text that shows every byte: UTF-8 as it is, other bytes and controls as `\xNN`.
 pub(crate) fn escape(key: &[u8]) -> String {
     let mut text = String::with_capacity(key.len());

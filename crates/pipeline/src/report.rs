@@ -1,9 +1,11 @@
 //! What a run did, in numbers that add up.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use keystar_mapping::Losses;
 use serde::{Deserialize, Serialize};
+
+use crate::text::{self, bytes, plural};
 
 /// How every record that was read ended: `read = written + filtered + expired + rejected`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,7 +68,7 @@ fn merge(into: &mut BTreeMap<String, u64>, from: &BTreeMap<String, u64>) {
     }
 }
 
-fn count(counts: &mut BTreeMap<String, u64>, reason: &str, records: u64) {
+pub(crate) fn count(counts: &mut BTreeMap<String, u64>, reason: &str, records: u64) {
     // A reason is allocated once, not once a record.
     match counts.get_mut(reason) {
         Some(sum) => *sum += records,
@@ -82,12 +84,20 @@ fn count(counts: &mut BTreeMap<String, u64>, reason: &str, records: u64) {
 pub struct Report {
     /// Identifies the run: a digest of its source, mapping and options.
     pub run: String,
+    /// The dump.
+    pub from: String,
+    /// Where the files are.
+    pub to: String,
+    /// The reject file.
+    pub rejects: String,
     /// Whether the source was read to its end and the target sealed.
     pub complete: bool,
     /// How the records ended.
     pub counts: Counts,
     /// What was carried, but not exactly.
     pub losses: Losses,
+    /// What the format of the files cannot carry (CSV), by kind, with the number of values.
+    pub format_losses: BTreeMap<String, u64>,
     /// What the source holds apart from keys, and is not carried: functions, scripts, module data.
     pub notes: BTreeMap<String, u64>,
     /// Remarks on the source, such as a newer version than was tested or bytes after its end.
@@ -100,6 +110,74 @@ pub struct Report {
     pub stored_bytes: u64,
     /// Wall time of the last session of this run, in seconds.
     pub seconds: f64,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { counts, .. } = self;
+        let state = if self.complete { "migrated" } else { "interrupted: migrated a part of" };
+        writeln!(f, "{state} {} to {}", self.from, self.to)?;
+        writeln!(f)?;
+        line(f, counts.read, "read", "")?;
+        line(f, counts.written, "written", &self.written())?;
+        line(f, counts.filtered(), "filtered", &list(&counts.filtered))?;
+        line(f, counts.expired, "expired", "")?;
+        line(f, counts.rejected(), "rejected", &self.rejected())?;
+        writeln!(f)?;
+        if counts.expired_kept > 0 {
+            writeln!(f, "{} had expired and were written", plural(counts.expired_kept, "record"))?;
+        }
+        for loss in self.losses.lines() {
+            writeln!(f, "loss: {loss}")?;
+        }
+        for (loss, values) in &self.format_losses {
+            writeln!(f, "loss: {} {loss}, by the format of the files", plural(*values, "value"))?;
+        }
+        if !self.notes.is_empty() {
+            writeln!(f, "not carried, as they are no keys: {}", list(&self.notes))?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "warning: {warning}")?;
+        }
+        if !self.complete {
+            writeln!(f, "run the same command with --resume to go on")?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn written(&self) -> String {
+        let items = plural(self.counts.items, "item");
+        if !self.complete {
+            return items;
+        }
+        let (size, stored) = (bytes(self.bytes), bytes(self.stored_bytes));
+        let stored = match self.bytes == self.stored_bytes {
+            true => String::new(),
+            false => format!(", {stored} stored"),
+        };
+        let files = plural(self.files, "file");
+        format!("{items} in {files}, {size}{stored}, in {:.1} s", self.seconds)
+    }
+
+    fn rejected(&self) -> String {
+        match self.counts.rejected() {
+            0 => String::new(),
+            _ => format!("{}; see {}", list(&self.counts.rejected), self.rejects),
+        }
+    }
+}
+
+fn line(f: &mut fmt::Formatter<'_>, records: u64, what: &str, more: &str) -> fmt::Result {
+    let text = format!("{:>14}  {what:<9} {more}", text::count(records));
+    writeln!(f, "{}", text.trim_end())
+}
+
+/// `oversize 3, corrupt 1`.
+fn list(counts: &BTreeMap<String, u64>) -> String {
+    let parts = counts.iter().map(|(what, number)| format!("{what} {}", text::count(*number)));
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! WORK/run.json         what the run is: its arguments, its mapping, its clock; written once
 //! WORK/checkpoint.json  how far it came; replaced after every commit of the target
 //! WORK/report.json      how it ended; the run is finished when this file is there
+//! WORK/rejects.jsonl    what it set aside, and why
 //! WORK/spill/           what finds duplicate keys
 //! ```
 
@@ -39,6 +40,7 @@ pub enum Start {
 const RUN: &str = "run.json";
 const CHECKPOINT: &str = "checkpoint.json";
 const REPORT: &str = "report.json";
+const REJECTS: &str = "rejects.jsonl";
 const SPILL: &str = "spill";
 
 impl WorkDir {
@@ -48,6 +50,10 @@ impl WorkDir {
 
     pub(crate) fn root(&self) -> &Path {
         &self.root
+    }
+
+    pub(crate) fn rejects(&self) -> PathBuf {
+        self.root.join(REJECTS)
     }
 
     pub(crate) fn spill(&self) -> PathBuf {
@@ -107,7 +113,7 @@ impl WorkDir {
 
     /// Removes our own files only: the directory may be the user's.
     fn clear(&self) -> Result<(), Error> {
-        for name in [RUN, CHECKPOINT, REPORT] {
+        for name in [RUN, CHECKPOINT, REPORT, REJECTS] {
             remove(&self.path(name), fs::remove_file)?;
         }
         remove(&self.spill(), fs::remove_dir_all)

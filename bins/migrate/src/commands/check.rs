@@ -1,0 +1,20 @@
+use keystar_pipeline::MigrationSpec;
+
+use crate::{
+    cli::Check,
+    exit::{Failure, Outcome},
+    output, settings,
+};
+
+pub(super) fn run(check: &Check) -> Result<Outcome, Failure> {
+    let rules = settings::Rules::load(&check.rules)?;
+    let spec = MigrationSpec::new(&check.source.from, check.to.as_deref().unwrap_or_default())?
+        .with_selection(settings::selection(&check.source)?)
+        .with_mapping(rules.text.clone(), rules.salt.as_deref());
+    let checks = keystar_pipeline::check(&spec, None)?;
+    output::show(&checks, check.json)?;
+    match checks.ok() {
+        true => Ok(Outcome::Done),
+        false => Err(Failure::target("a run would fail")),
+    }
+}

@@ -1,0 +1,27 @@
+use std::sync::Arc;
+
+use keystar_extract::RdbFile;
+use keystar_pipeline::{Error, InspectOptions, Progress, inspect, page};
+
+use crate::{
+    cli::{Inspect, LogForm},
+    exit::{Failure, Outcome},
+    output,
+    progress::Watch,
+    settings,
+};
+
+pub(super) fn run(command: &Inspect, log: LogForm) -> Result<Outcome, Failure> {
+    let selection = settings::selection(&command.source)?;
+    let mut source =
+        RdbFile::open(&command.source.from, selection.options()).map_err(Error::Source)?;
+    let options = InspectOptions::new(settings::jobs(command.source.jobs), settings::now())
+        .with_top(command.top)
+        .with_separator(command.separator);
+    let progress = Arc::new(Progress::default());
+    let watch = Watch::start("reading", &progress, log);
+    let found = inspect(&mut source, &options, super::interrupt(), &progress);
+    drop(watch);
+    output::result(&found?, &command.shown, page::inspection)?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,31 @@
+use std::sync::Arc;
+
+use keystar_pipeline::{MigrationOptions, Progress, migrate};
+
+use crate::{
+    cli::{LogForm, Run},
+    exit::{Failure, Outcome},
+    output,
+    progress::Watch,
+    settings,
+};
+
+pub(super) fn run(run: &Run, log: LogForm) -> Result<Outcome, Failure> {
+    let rules = settings::Rules::load(&run.rules)?;
+    let spec = settings::migration(run, &rules)?;
+    let jobs = settings::jobs(run.source.jobs);
+    let options = MigrationOptions::new(jobs, settings::now())
+        .with_work(run.work.clone())
+        .with_start(settings::start(run));
+    let progress = Arc::new(Progress::default());
+    let watch = Watch::start("migrating", &progress, log);
+    let report = migrate(&spec, &rules.mapping, &options, super::interrupt(), &progress);
+    drop(watch);
+    let report = report?;
+    output::result(&report, &run.shown, keystar_pipeline::page::report)?;
+    Ok(match (report.complete, report.counts.rejected()) {
+        (false, _) => Outcome::Interrupted,
+        (true, 0) => Outcome::Done,
+        (true, _) => Outcome::Differences,
+    })
+}

@@ -1,0 +1,119 @@
+//! Arguments as they are meant. Everything that can fail without touching data fails here.
+
+use std::{fs, num::NonZeroUsize, path::Path, thread};
+
+use jiff::Timestamp;
+use keystar_mapping::Mapping;
+use keystar_pipeline::{MigrationSpec, Selection, Start};
+use keystar_rdb::UnixMillis;
+
+use crate::{
+    cli::{self, Compress, Format, OnError},
+    exit::Failure,
+};
+
+/// A mapping with the text that it was read from.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    pub(crate) mapping: Mapping,
+    pub(crate) text: Option<String>,
+    pub(crate) salt: Option<Vec<u8>>,
+    pub(crate) as_of: Option<UnixMillis>,
+}
+
+impl Rules {
+    pub(crate) fn load(rules: &cli::Rules) -> Result<Self, Failure> {
+        let as_of = rules.as_of.as_deref().map(moment).transpose()?;
+        let salt = salt(&rules.salt_env);
+        let Some(path) = &rules.mapping else {
+            return Ok(Self { mapping: Mapping::default(), text: None, salt, as_of });
+        };
+        let text = fs::read_to_string(path).map_err(|error| {
+            Failure::mapping(error).hint(format!("the mapping file is {}", path.display()))
+        })?;
+        let mapping = mapping(&text, salt.as_deref(), path)?;
+        Ok(Self { mapping, text: Some(text), salt, as_of })
+    }
+
+    /// The clock that expiry is judged by.
+    pub(crate) fn clock(&self) -> UnixMillis {
+        self.as_of.unwrap_or_else(now)
+    }
+}
+
+/// Checks a mapping; an error names the file, the line and the column.
+pub(crate) fn mapping(text: &str, salt: Option<&[u8]>, path: &Path) -> Result<Mapping, Failure> {
+    let mapping = Mapping::from_toml(text)
+        .map_err(|error| Failure::mapping(format!("{}:{error}", path.display())))?;
+    match salt {
+        Some(salt) => Ok(mapping.with_salt(salt)),
+        None => Ok(mapping),
+    }
+}
+
+pub(crate) fn salt(variable: &str) -> Option<Vec<u8>> {
+    std::env::var_os(variable).map(|salt| salt.into_encoded_bytes())
+}
+
+pub(crate) fn selection(source: &cli::Source) -> Result<Selection, Failure> {
+    Selection::new()
+        .with_dbs(source.db.clone())
+        .with_patterns(source.matching.clone())
+        .with_ignore_checksum(source.no_checksum)
+        .with_types(source.types.clone())
+        .map_err(Failure::usage)
+}
+
+pub(crate) fn jobs(given: Option<NonZeroUsize>) -> NonZeroUsize {
+    given.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+}
+
+pub(crate) fn migration(run: &cli::Run, rules: &Rules) -> Result<MigrationSpec, Failure> {
+    let spec = MigrationSpec::new(&run.source.from, &run.to)?
+        .with_selection(selection(&run.source)?)
+        .with_mapping(rules.text.clone(), rules.salt.as_deref())
+        .with_as_of(rules.as_of)
+        .with_format(format_name(run.files.format), compression_name(run.files.compress))
+        .with_max_file(run.files.max_file_bytes, run.files.max_file_items)
+        .with_stop_at_reject(run.on_error == OnError::Fail);
+    Ok(spec)
+}
+
+pub(crate) fn start(run: &cli::Run) -> Start {
+    match (run.resume, run.restart) {
+        (true, _) => Start::Resume,
+        (_, true) => Start::Restart,
+        _ => Start::Fresh,
+    }
+}
+
+pub(crate) fn format_name(format: Format) -> &'static str {
+    match format {
+        Format::DynamodbJson => "dynamodb-json",
+        Format::Ion => "ion",
+        Format::Csv => "csv",
+    }
+}
+
+pub(crate) fn compression_name(compress: Compress) -> &'static str {
+    match compress {
+        Compress::None => "none",
+        Compress::Gzip => "gzip",
+        Compress::Zstd => "zstd",
+    }
+}
+
+pub(crate) fn now() -> UnixMillis {
+    UnixMillis(Timestamp::now().as_millisecond())
+}
+
+/// Reads Unix seconds or RFC 3339.
+fn moment(text: &str) -> Result<UnixMillis, Failure> {
+    if let Ok(seconds) = text.parse::<i64>() {
+        return Ok(UnixMillis(seconds.saturating_mul(1000)));
+    }
+    text.parse::<Timestamp>().map(|time| UnixMillis(time.as_millisecond())).map_err(|error| {
+        Failure::usage(error)
+            .hint("--as-of takes Unix seconds (1767225600) or RFC 3339 (2026-01-01T00:00:00Z)")
+    })
+}

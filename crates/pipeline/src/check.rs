@@ -1,0 +1,167 @@
+//! Can a run begin? Both sides are touched as a run touches them, and nothing is left behind.
+
+use std::{fmt, fs, io, path::Path};
+
+use futures_executor::block_on;
+use keystar_extract::{Batch, Source};
+use serde::Serialize;
+
+use crate::{
+    Error, MigrationSpec,
+    migration::{local_path, work_dir},
+    text::bytes,
+};
+
+/// What was looked at, and what was found.
+#[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct Checks {
+    /// In the order of the looking.
+    pub checks: Vec<Check>,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Check {
+    /// What was looked at.
+    pub name: &'static str,
+    /// How it is.
+    pub state: State,
+    /// What was found.
+    pub found: String,
+}
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum State {
+    /// As a run needs it.
+    Ok,
+    /// A run can begin, and the user should know this.
+    Warning,
+    /// A run would fail on the target's side.
+    Failed,
+}
+
+impl Checks {
+    /// Whether a run can begin.
+    pub fn ok(&self) -> bool {
+        self.checks.iter().all(|check| check.state != State::Failed)
+    }
+
+    fn push(&mut self, name: &'static str, state: State, found: impl Into<String>) {
+        self.checks.push(Check { name, state, found: found.into() });
+    }
+}
+
+impl fmt::Display for Checks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Check { name, state, found } in &self.checks {
+            let state = match state {
+                State::Ok => "ok",
+                State::Warning => "warning",
+                State::Failed => "FAILED",
+            };
+            writeln!(f, "{state:<8} {name:<12} {found}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Text of DynamoDB JSON for a byte of dump, by experience: used to foresee the space.
+const TEXT_PER_DUMP_BYTE: u64 = 2;
+
+/// Looks at both sides of a run.
+///
+/// # Errors
+///
+/// The dump cannot be opened, or is none.
+pub fn check(spec: &MigrationSpec, work: Option<&Path>) -> Result<Checks, Error> {
+    let mut checks = Checks::default();
+    source(spec, &mut checks)?;
+    checks.push("mapping", State::Ok, match &spec.mapping {
+        Some(_) => "the rules hold",
+        None => "the default: one item a key",
+    });
+    if !spec.to.is_empty() {
+        target(spec, work, &mut checks)?;
+    }
+    Ok(checks)
+}
+
+fn source(spec: &MigrationSpec, checks: &mut Checks) -> Result<(), Error> {
+    let mut source = spec.open_source()?;
+    let compression = source.compression();
+    let mut batch = Batch::new();
+    block_on(source.fill(&mut batch)).map_err(Error::Source)?;
+    let remarks = batch.remarks();
+    let mut found = remarks.description.clone().unwrap_or_default();
+    for (key, value) in &remarks.aux {
+        if matches!(key.as_str(), "redis-ver" | "valkey-ver") {
+            found = format!("{found}, written by {} {value}", key.trim_end_matches("-ver"));
+        }
+    }
+    found = format!("{found}, {} {}", bytes(spec.from_bytes), compression.name());
+    checks.push("source", State::Ok, found);
+    for warning in &remarks.warnings {
+        checks.push("source", State::Warning, warning.clone());
+    }
+    Ok(())
+}
+
+fn target(spec: &MigrationSpec, work: Option<&Path>, checks: &mut Checks) -> Result<(), Error> {
+    let work = work_dir(spec, work)?;
+    if work.join("run.json").exists() {
+        let found = format!("{} holds a run: --resume or --restart", work.display());
+        checks.push("target", State::Warning, found);
+    }
+    let Some(folder) = local_path(&spec.to) else {
+        checks.push("target", State::Ok, format!("{} (not written to by a check)", spec.to));
+        return Ok(());
+    };
+    match writable(&folder) {
+        Ok(()) => checks.push("target", State::Ok, format!("{} can be written", folder.display())),
+        Err(error) => {
+            let found = format!("{} cannot be written: {error}", folder.display());
+            checks.push("target", State::Failed, found);
+            return Ok(());
+        }
+    }
+    let needed = spec.from_bytes.saturating_mul(TEXT_PER_DUMP_BYTE);
+    if let Ok(room) = rustix::fs::statvfs(existing(&folder)) {
+        let free = room.f_bavail.saturating_mul(room.f_frsize);
+        let state = if free < needed { State::Warning } else { State::Ok };
+        let found =
+            format!("{} free, about {} needed before compression", bytes(free), bytes(needed));
+        checks.push("space", state, found);
+    }
+    Ok(())
+}
+
+/// Writes a file and removes it, and the folders that had to be made for it.
+fn writable(folder: &Path) -> io::Result<()> {
+    let mut made = Vec::new();
+    let mut missing = folder;
+    while !missing.exists() {
+        made.push(missing);
+        match missing.parent() {
+            Some(parent) if parent != Path::new("") => missing = parent,
+            _ => break,
+        }
+    }
+    fs::create_dir_all(folder)?;
+    let probe = folder.join(".keystar-check");
+    let written = fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe));
+    for folder in made {
+        // Whatever cannot be removed is an empty folder.
+        let _ = fs::remove_dir(folder);
+    }
+    written
+}
+
+/// The folder itself or its nearest parent that is there.
+fn existing(folder: &Path) -> &Path {
+    folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."))
+}

@@ -1,0 +1,210 @@
+//! From an entry of a batch to the items that it becomes: the step that every job shares.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use keystar_extract::{Batch, Entry, Failure};
+use keystar_mapping::{Mapped, Mapping, PartState, Reject, Route, RuleIndex};
+use keystar_rdb::{Head, Part, Record, UnixMillis};
+
+use crate::rejects::Rejected;
+
+/// What became of a record, or of a piece of one.
+#[derive(Debug)]
+pub(crate) enum Fate<'a> {
+    /// The mapping does not want it.
+    Filtered(&'static str),
+    /// It had expired and its rule drops such records.
+    Expired,
+    /// It became items; `last` when the record has no further piece.
+    Mapped(Pieces<'a>),
+    /// It cannot be carried. `undo` when pieces of it were accepted before.
+    Rejected { rejected: Rejected, undo: bool, corrupt: bool },
+}
+
+/// The items of a record, or of a piece of one.
+#[derive(Debug)]
+pub(crate) struct Pieces<'a> {
+    pub(crate) head: &'a Head<'a>,
+    pub(crate) rule: RuleIndex,
+    pub(crate) mapped: &'a Mapped<'a>,
+    pub(crate) record: Source<'a>,
+    pub(crate) last: bool,
+}
+
+/// What the items were made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source<'a> {
+    Record(&'a Record<'a>),
+    Part(&'a Part),
+}
+
+/// Maps the entries of batches; shared by the workers.
+#[derive(Debug)]
+pub(crate) struct Mapper<'m> {
+    mapping: &'m Mapping,
+    as_of: UnixMillis,
+    turnstile: Turnstile,
+}
+
+/// Lets the pieces of big records through in their order, one at a time.
+#[derive(Debug, Default)]
+struct Turnstile {
+    piecewise: Mutex<Piecewise>,
+    passed: Condvar,
+}
+
+/// The big record that is being mapped.
+#[derive(Debug, Default)]
+struct Piecewise {
+    next: u64,
+    state: Option<PartState>,
+    /// Set when the rest of the record is to be passed over.
+    settled: bool,
+}
+
+/// What the caller's side says to a record that was mapped.
+pub(crate) type Verdict = Result<(), Reject>;
+
+impl<'m> Mapper<'m> {
+    pub(crate) fn new(mapping: &'m Mapping, as_of: UnixMillis) -> Self {
+        Self { mapping, as_of, turnstile: Turnstile::default() }
+    }
+
+    /// Takes every entry of the batch to its fate, in order. Where `on` refuses a record that was
+    /// mapped, it is called again with the rejection.
+    pub(crate) fn map_batch(&self, batch: &Batch, mut on: impl FnMut(Fate<'_>) -> Verdict) {
+        let mut mapped = Mapped::default();
+        for entry in batch.entries() {
+            match entry {
+                Entry::Frame(frame) => {
+                    let Some(rule) = self.route(&frame.head, &mut on) else { continue };
+                    let Some(context) = batch.context() else { continue };
+                    match frame.decode(context) {
+                        Ok(record) => {
+                            self.record(&frame.head, rule, &record, &mut mapped, &mut on);
+                        }
+                        Err(error) => {
+                            let failure = Failure::new(&error, &frame.head);
+                            settle(&mut on, corrupt(&failure, false));
+                        }
+                    }
+                }
+                Entry::Record { record, offset } => {
+                    let head = Head::of(record).with_offset(offset);
+                    let Some(rule) = self.route(&head, &mut on) else { continue };
+                    self.record(&head, rule, record, &mut mapped, &mut on);
+                }
+                Entry::Part { part, ordinal } => self.part(part, ordinal, &mut on),
+                Entry::Failed { failure, ordinal: None } => {
+                    settle(&mut on, corrupt(failure, false));
+                }
+                Entry::Failed { failure, ordinal: Some(ordinal) } => {
+                    let mut piecewise = self.turnstile.pass(ordinal);
+                    if !std::mem::take(&mut piecewise.settled) {
+                        settle(&mut on, corrupt(failure, true));
+                    }
+                    piecewise.state = None;
+                    self.turnstile.leave(piecewise);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn route(
+        &self,
+        head: &Head<'_>,
+        on: &mut impl FnMut(Fate<'_>) -> Verdict,
+    ) -> Option<RuleIndex> {
+        match self.mapping.route(head, self.as_of) {
+            Route::Rule(rule) => return Some(rule),
+            Route::Filtered(reason) => settle(on, Fate::Filtered(reason)),
+            Route::Expired => settle(on, Fate::Expired),
+        }
+        None
+    }
+
+    fn record<'a>(
+        &self,
+        head: &Head<'_>,
+        rule: RuleIndex,
+        record: &'a Record<'a>,
+        mapped: &mut Mapped<'a>,
+        on: &mut impl FnMut(Fate<'_>) -> Verdict,
+    ) {
+        mapped.clear();
+        let verdict = self.mapping.map(rule, record, mapped).and_then(|()| {
+            let record = Source::Record(record);
+            on(Fate::Mapped(Pieces { head, rule, mapped, record, last: true }))
+        });
+        if let Err(reject) = verdict {
+            settle(on, refused(head, &reject, false));
+        }
+    }
+
+    fn part(&self, part: &Part, ordinal: u64, on: &mut impl FnMut(Fate<'_>) -> Verdict) {
+        let mut piecewise = self.turnstile.pass(ordinal);
+        let first = piecewise.state.is_none() && !piecewise.settled;
+        if first {
+            match self.route(&part.head, on) {
+                Some(rule) => piecewise.state = Some(PartState::new(rule)),
+                None => piecewise.settled = true,
+            }
+        }
+        if let Some(mut state) = piecewise.state.take() {
+            let mut mapped = Mapped::default();
+            let verdict = self.mapping.map_part(&mut state, part, &mut mapped).and_then(|()| {
+                let (rule, record) = (state.rule(), Source::Part(part));
+                let (head, mapped, last) = (&part.head, &mapped, part.last);
+                on(Fate::Mapped(Pieces { head, rule, mapped, record, last }))
+            });
+            match verdict {
+                Ok(()) => piecewise.state = Some(state),
+                Err(reject) => {
+                    settle(on, refused(&part.head, &reject, !first));
+                    piecewise.settled = true;
+                }
+            }
+        }
+        if part.last {
+            piecewise.state = None;
+            piecewise.settled = false;
+        }
+        self.turnstile.leave(piecewise);
+    }
+}
+
+impl Turnstile {
+    /// Waits until every piece before this one has passed.
+    fn pass(&self, ordinal: u64) -> MutexGuard<'_, Piecewise> {
+        let guard = self.piecewise.lock().unwrap_or_else(PoisonError::into_inner);
+        self.passed
+            .wait_while(guard, |piecewise| piecewise.next != ordinal)
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn leave(&self, mut piecewise: MutexGuard<'_, Piecewise>) {
+        piecewise.next += 1;
+        drop(piecewise);
+        self.passed.notify_all();
+    }
+}
+
+/// Tells a fate that the caller's side cannot refuse.
+fn settle(on: &mut impl FnMut(Fate<'_>) -> Verdict, fate: Fate<'_>) {
+    let verdict = on(fate);
+    debug_assert!(verdict.is_ok(), "only items can be refused");
+}
+
+fn corrupt(failure: &Failure, undo: bool) -> Fate<'static> {
+    let Failure { db, key, offset, detail, .. } = failure;
+    let rejected = Rejected::new(db.0, key, *offset, "corrupt", detail.clone());
+    Fate::Rejected { rejected, undo, corrupt: true }
+}
+
+fn refused(head: &Head<'_>, reject: &Reject, undo: bool) -> Fate<'static> {
+    let reason = reject.reason.as_str();
+    let rejected =
+        Rejected::new(head.db.0, &head.key, head.offset, reason, reject.to_string());
+    Fate::Rejected { rejected, undo, corrupt: false }
+}

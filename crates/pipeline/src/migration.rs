@@ -1,0 +1,678 @@
+//! A migration: from a dump to import files, resumable at any point.
+//!
+//! The order that never changes: write, commit, save the checkpoint.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use futures_executor::block_on;
+use jiff::Timestamp;
+use keystar_extract::{Batch, Position, RdbFile, RdbOptions, Source};
+use keystar_mapping::{Losses, Mapping, Reject};
+use keystar_rdb::UnixMillis;
+use keystar_transfer::{
+    Encoded, ImportOptions, ImportWriter, ItemEncoder, ItemSink, Mark, Origin, Receipt,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Counts, Error, Interrupt, Progress, Report, Start,
+    conveyor::{Ended, Work, convey},
+    mapper::{Fate, Mapper},
+    names::Names,
+    report::count,
+    rejects::{RejectFile, Rejected},
+    selection::Selection,
+    text,
+    workdir::WorkDir,
+};
+
+/// What a migration is: two specs that are equal write the same files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct MigrationSpec {
+    /// The dump.
+    pub from: PathBuf,
+    /// The dump's size in bytes: another size is another dump.
+    pub from_bytes: u64,
+    /// Which of its keys.
+    pub selection: Selection,
+    /// Where the files go: a folder or a URL.
+    pub to: String,
+    /// The mapping, as the user wrote it; `None` for the default.
+    pub mapping: Option<String>,
+    /// Tells salts apart without telling the salt.
+    pub salt_check: Option<String>,
+    /// The clock that expiry is judged by, where the user set one.
+    pub as_of: Option<i64>,
+    /// `dynamodb-json`, `ion` or `csv`.
+    pub format: String,
+    /// `none`, `gzip` or `zstd`.
+    pub compression: String,
+    /// A file is full at this many uncompressed bytes.
+    pub max_file_bytes: u64,
+    /// A file is full at this many items.
+    pub max_file_items: u64,
+    /// Whether the first record that cannot be carried stops the run.
+    pub stop_at_reject: bool,
+}
+
+impl MigrationSpec {
+    /// The default migration of a dump: everything, to gzipped DynamoDB JSON.
+    ///
+    /// # Errors
+    ///
+    /// The dump cannot be found.
+    pub fn new(from: impl Into<PathBuf>, to: impl Into<String>) -> Result<Self, Error> {
+        let from = from.into();
+        let source = RdbFile::open(&from, RdbOptions::default()).map_err(Error::Source)?;
+        Ok(Self {
+            from,
+            from_bytes: source.total_bytes().unwrap_or(0),
+            selection: Selection::default(),
+            to: to.into(),
+            mapping: None,
+            salt_check: None,
+            as_of: None,
+            format: "dynamodb-json".into(),
+            compression: "gzip".into(),
+            max_file_bytes: DEFAULT_FILE_BYTES,
+            max_file_items: DEFAULT_FILE_ITEMS,
+            stop_at_reject: false,
+        })
+    }
+
+    /// Reads only these keys.
+    #[must_use]
+    pub fn with_selection(mut self, selection: Selection) -> Self {
+        self.selection = selection;
+        self
+    }
+
+    /// Notes the mapping as it was written, and which salt it hashes with.
+    #[must_use]
+    pub fn with_mapping(mut self, text: Option<String>, salt: Option<&[u8]>) -> Self {
+        self.mapping = text;
+        // Four bytes of a digest tell two salts apart and give no salt away.
+        self.salt_check = salt.map(|salt| {
+            hex(&Sha256::new().chain_update("keystar salt").chain_update(salt).finalize()[..4])
+        });
+        self
+    }
+
+    /// Sets the clock that expiry is judged by.
+    #[must_use]
+    pub fn with_as_of(mut self, as_of: Option<UnixMillis>) -> Self {
+        self.as_of = as_of.map(|moment| moment.0);
+        self
+    }
+
+    /// Sets the files' format (`dynamodb-json`, `ion`, `csv`) and compression (`none`, `gzip`,
+    /// `zstd`).
+    #[must_use]
+    pub fn with_format(mut self, format: &str, compression: &str) -> Self {
+        self.format = format.to_owned();
+        self.compression = compression.to_owned();
+        self
+    }
+
+    /// Sets when a file is full: at this many uncompressed bytes, or at this many items.
+    #[must_use]
+    pub fn with_max_file(mut self, bytes: u64, items: u64) -> Self {
+        (self.max_file_bytes, self.max_file_items) = (bytes, items);
+        self
+    }
+
+    /// Whether the first record that cannot be carried stops the run.
+    #[must_use]
+    pub fn with_stop_at_reject(mut self, stop: bool) -> Self {
+        self.stop_at_reject = stop;
+        self
+    }
+
+    /// Names the run: the same spec has the same name.
+    fn id(&self) -> String {
+        let words = serde_json::to_vec(self).unwrap_or_default();
+        hex(&Sha256::digest(&words)[..6])
+    }
+
+    pub(crate) fn open_source(&self) -> Result<RdbFile, Error> {
+        RdbFile::open(&self.from, self.selection.options()).map_err(Error::Source)
+    }
+
+    fn import_options(&self, run: &Run, mapping: &Mapping) -> Result<ImportOptions, Error> {
+        let mapping_text = self.mapping.as_deref().unwrap_or_default();
+        Ok(ImportOptions::new(mapping.table().clone())
+            .with_format(self.format.parse().map_err(Error::Target)?)
+            .with_compression(self.compression.parse().map_err(Error::Target)?)
+            .with_lanes(self.lanes())
+            .with_max_file(self.max_file_bytes, self.max_file_items)
+            .with_created(rfc3339(UnixMillis(run.as_of)))
+            .with_spec_hash(hex(&Sha256::digest(mapping_text))))
+    }
+
+    /// Files that are written side by side: one for a small dump, so that it gives one file.
+    fn lanes(&self) -> usize {
+        let lanes = self.from_bytes.div_ceil(BYTES_PER_LANE);
+        usize::try_from(lanes).unwrap_or(MAX_LANES).clamp(1, MAX_LANES)
+    }
+}
+
+/// A dump of this many bytes is worth another file at a time.
+const BYTES_PER_LANE: u64 = 32 << 20;
+const MAX_LANES: usize = 8;
+const DEFAULT_FILE_BYTES: u64 = 256 << 20;
+const DEFAULT_FILE_ITEMS: u64 = 4_000_000;
+
+/// What a migration needs to know and must not keep.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct MigrationOptions {
+    /// Where the run keeps its state; beside the files by default, which then must be local.
+    pub work: Option<PathBuf>,
+    /// What to do with what an earlier run left.
+    pub start: Start,
+    /// Worker threads.
+    pub jobs: NonZeroUsize,
+    /// The time now, for a run whose spec sets no clock.
+    pub now: UnixMillis,
+}
+
+impl MigrationOptions {
+    /// A fresh run on this many threads.
+    pub fn new(jobs: NonZeroUsize, now: UnixMillis) -> Self {
+        Self { work: None, start: Start::Fresh, jobs, now }
+    }
+
+    /// Keeps the run's state in this folder.
+    #[must_use]
+    pub fn with_work(mut self, work: Option<PathBuf>) -> Self {
+        self.work = work;
+        self
+    }
+
+    /// What to do with what an earlier run left.
+    #[must_use]
+    pub fn with_start(mut self, start: Start) -> Self {
+        self.start = start;
+        self
+    }
+}
+
+/// A run, as its work directory records it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) id: String,
+    pub(crate) spec: MigrationSpec,
+    /// The clock of this run, in Unix milliseconds: the same in every session of it.
+    pub(crate) as_of: i64,
+}
+
+/// How far a run has come, all of it durable.
+#[derive(Debug, Serialize, Deserialize)]
+struct Checkpoint {
+    /// `None` when the source is at its end.
+    position: Option<Position>,
+    mark: Mark,
+    tally: Tally,
+    reject_bytes: u64,
+}
+
+/// What has been counted.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Tally {
+    counts: Counts,
+    losses: Losses,
+    notes: BTreeMap<String, u64>,
+    warnings: Vec<String>,
+    /// Records of which pieces were accepted before the rest could not be carried.
+    retract: Vec<Origin>,
+}
+
+/// Runs a migration to its end, or to the interrupt.
+///
+/// # Errors
+///
+/// The side that failed; what was committed stays, and a resume goes on from there.
+pub fn migrate(
+    spec: &MigrationSpec,
+    mapping: &Mapping,
+    options: &MigrationOptions,
+    interrupt: &Interrupt,
+    progress: &Progress,
+) -> Result<Report, Error> {
+    let began = Instant::now();
+    let work = WorkDir::new(work_dir(spec, options.work.as_deref())?);
+    let (run, resumed) = work.open(Run::new(spec, options.now), options.start)?;
+    if let (true, Some(report)) = (resumed, work.report()?) {
+        return Ok(report);
+    }
+    let checkpoint: Option<Checkpoint> = if resumed { work.checkpoint()? } else { None };
+    let mut session = Session::open(&run, mapping, &work, checkpoint, options.start)?;
+    let ended = session.copy(options.jobs, interrupt, progress)?;
+    let mut report = match ended {
+        Ended::Interrupted => session.pause()?,
+        Ended::Complete => session.seal()?,
+    };
+    report.seconds = began.elapsed().as_secs_f64();
+    if report.complete {
+        work.save_report(&report)?;
+    }
+    Ok(report)
+}
+
+/// The folder of a run's state when the caller names none.
+pub(crate) fn work_dir(spec: &MigrationSpec, given: Option<&Path>) -> Result<PathBuf, Error> {
+    match (given, local_path(&spec.to)) {
+        (Some(given), _) => Ok(given.to_owned()),
+        (None, Some(folder)) => Ok(folder.join("run")),
+        (None, None) => Err(Error::Usage(format!(
+            "{} is not a local folder: name one for the state of the run",
+            spec.to
+        ))),
+    }
+}
+
+impl Run {
+    fn new(spec: &MigrationSpec, now: UnixMillis) -> Self {
+        Self { id: spec.id(), spec: spec.clone(), as_of: spec.as_of.unwrap_or(now.0) }
+    }
+}
+
+impl PartialEq for Run {
+    /// The clock is set by the first session.
+    fn eq(&self, other: &Self) -> bool {
+        self.spec == other.spec
+    }
+}
+
+/// One process's share of a run.
+struct Session<'r> {
+    run: &'r Run,
+    mapping: &'r Mapping,
+    work: &'r WorkDir,
+    source: Option<RdbFile>,
+    sink: Box<dyn ItemSink>,
+    rejects: RejectFile,
+    tally: Tally,
+    /// Where the last batch that was written ended.
+    position: Option<Position>,
+}
+
+impl<'r> Session<'r> {
+    fn open(
+        run: &'r Run,
+        mapping: &'r Mapping,
+        work: &'r WorkDir,
+        checkpoint: Option<Checkpoint>,
+        start: Start,
+    ) -> Result<Self, Error> {
+        let spec = &run.spec;
+        let mut source = spec.open_source()?;
+        let options = spec.import_options(run, mapping)?;
+        let spill = work.spill();
+        let rejects = |bytes| RejectFile::open(work.rejects(), bytes);
+        let Some(checkpoint) = checkpoint else {
+            if start == Start::Restart {
+                ImportWriter::clear(&spec.to).map_err(Error::Target)?;
+            }
+            let sink = ImportWriter::create(&spec.to, &spill, options).map_err(Error::Target)?;
+            return Ok(Self {
+                run,
+                mapping,
+                work,
+                source: Some(source),
+                sink: Box::new(sink),
+                rejects: rejects(0)?,
+                tally: Tally::default(),
+                position: None,
+            });
+        };
+        if let Some(position) = &checkpoint.position {
+            block_on(source.resume(position)).map_err(Error::Source)?;
+        }
+        let sink = ImportWriter::resume(&spec.to, &spill, options, checkpoint.mark);
+        Ok(Self {
+            run,
+            mapping,
+            work,
+            source: checkpoint.position.is_some().then_some(source),
+            sink: Box::new(sink.map_err(Error::Target)?),
+            rejects: rejects(checkpoint.reject_bytes)?,
+            tally: checkpoint.tally,
+            position: checkpoint.position,
+        })
+    }
+
+    fn copy(
+        &mut self,
+        jobs: NonZeroUsize,
+        interrupt: &Interrupt,
+        progress: &Progress,
+    ) -> Result<Ended, Error> {
+        let Some(mut source) = self.source.take() else { return Ok(Ended::Complete) };
+        progress.start(source.total_bytes());
+        let as_of = UnixMillis(self.run.as_of);
+        let mapper = Mapper::new(self.mapping, as_of);
+        let work = Copying { mapper, as_of, encoders: Encoders::of(self.sink.as_ref(), jobs) };
+        convey(&mut source, jobs, interrupt, &work, |copied, batch| {
+            self.take(copied, batch)?;
+            progress.reach(batch.source_bytes(), self.tally.counts.read);
+            Ok(())
+        })
+    }
+
+    fn take(&mut self, copied: Copied, batch: &Batch) -> Result<(), Error> {
+        for (rejected, corrupt) in &copied.rejected {
+            if self.run.spec.stop_at_reject {
+                return Err(rejected.to_error(*corrupt));
+            }
+            self.rejects.push(rejected)?;
+        }
+        self.tally.merge(copied.tally, batch);
+        block_on(self.sink.write(copied.encoded)).map_err(Error::Target)?;
+        self.position = batch.position().cloned();
+        if self.sink.wants_commit() {
+            self.commit(self.position.clone())?;
+        }
+        Ok(())
+    }
+
+    /// Makes durable what was written. Inside a record that comes in parts there is no position to
+    /// resume from, so the checkpoint before it stays.
+    fn commit(&mut self, position: Option<Position>) -> Result<(), Error> {
+        let mark = block_on(self.sink.commit()).map_err(Error::Target)?;
+        match position {
+            Some(position) => self.save(Some(position), mark),
+            None => Ok(()),
+        }
+    }
+
+    fn save(&mut self, position: Option<Position>, mark: Mark) -> Result<(), Error> {
+        let reject_bytes = self.rejects.commit()?;
+        let tally = self.tally.clone();
+        self.work.save_checkpoint(&Checkpoint { position, mark, tally, reject_bytes })
+    }
+
+    fn pause(mut self) -> Result<Report, Error> {
+        self.commit(self.position.clone())?;
+        Ok(self.tally.report(self.run, self.work, None))
+    }
+
+    fn seal(mut self) -> Result<Report, Error> {
+        // From here on a resume needs the source no more.
+        let mark = block_on(self.sink.commit()).map_err(Error::Target)?;
+        self.save(None, mark)?;
+        let finished = self.sink.finish(&self.tally.retract);
+        let receipt = block_on(finished).map_err(Error::Target)?;
+        self.tally.set_aside_duplicates(&receipt, &self.run.spec, &mut self.rejects)?;
+        self.rejects.commit()?;
+        Ok(self.tally.report(self.run, self.work, Some(&receipt)))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn rfc3339(moment: UnixMillis) -> String {
+    Timestamp::from_millisecond(moment.0).map_or_else(|_| String::new(), |time| time.to_string())
+}
+
+/// The folder that a target is, unless it is a URL of another kind.
+pub(crate) fn local_path(target: &str) -> Option<PathBuf> {
+    match target.split_once("://") {
+        None => Some(PathBuf::from(target)),
+        Some(("file", path)) => Some(PathBuf::from(path)),
+        Some(_) => None,
+    }
+}
+
+/// What the workers do: map, and write the items as text.
+struct Copying<'m> {
+    mapper: Mapper<'m>,
+    as_of: UnixMillis,
+    encoders: Encoders,
+}
+
+/// What comes of a batch.
+struct Copied {
+    encoded: Encoded,
+    tally: Tally,
+    rejected: Vec<(Rejected, bool)>,
+}
+
+/// An encoder for each worker, made before the belt starts: the sink is busy afterwards.
+struct Encoders(Mutex<Vec<Box<dyn ItemEncoder>>>);
+
+impl Encoders {
+    fn of(sink: &dyn ItemSink, jobs: NonZeroUsize) -> Self {
+        Self(Mutex::new((0..jobs.get()).map(|_| sink.encoder()).collect()))
+    }
+
+    fn take(&self) -> Option<Box<dyn ItemEncoder>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+}
+
+impl Work for Copying<'_> {
+    type Bench = Option<Box<dyn ItemEncoder>>;
+    type Output = Copied;
+
+    fn bench(&self) -> Self::Bench {
+        self.encoders.take()
+    }
+
+    fn work(&self, encoder: &mut Self::Bench, batch: &Batch) -> Copied {
+        let mut copied = Copied {
+            encoded: Encoded::default(),
+            tally: Tally::default(),
+            rejected: Vec::new(),
+        };
+        // There is an encoder for every worker.
+        let Some(encoder) = encoder else { return copied };
+        self.mapper.map_batch(batch, |fate| copied.settle(encoder.as_mut(), fate, self.as_of));
+        copied.encoded = encoder.take();
+        copied.tally.counts.items = copied.encoded.items() as u64;
+        copied
+    }
+}
+
+impl Copied {
+    fn settle(
+        &mut self,
+        encoder: &mut dyn ItemEncoder,
+        fate: Fate<'_>,
+        as_of: UnixMillis,
+    ) -> Result<(), Reject> {
+        let counts = &mut self.tally.counts;
+        match fate {
+            Fate::Filtered(reason) => {
+                counts.read += 1;
+                counts.filter(reason);
+            }
+            Fate::Expired => {
+                counts.read += 1;
+                counts.expired += 1;
+            }
+            Fate::Rejected { rejected, undo, corrupt } => {
+                counts.read += 1;
+                counts.reject(&rejected.reason);
+                if undo {
+                    self.tally.retract.push(Origin(rejected.offset));
+                }
+                self.rejected.push((rejected, corrupt));
+            }
+            Fate::Mapped(pieces) => {
+                let (head, origin) = (pieces.head, Origin(pieces.head.offset));
+                let before = encoder.position();
+                for item in &pieces.mapped.items {
+                    if let Err(violation) = encoder.push(item, origin) {
+                        encoder.truncate(before);
+                        return Err(Reject::from(violation));
+                    }
+                }
+                if pieces.last {
+                    counts.read += 1;
+                    counts.written += 1;
+                    let expired = head.expires_at.is_some_and(|moment| moment <= as_of);
+                    counts.expired_kept += u64::from(expired);
+                }
+                for loss in &pieces.mapped.losses {
+                    self.tally.losses.note(loss, &head.key);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Tally {
+    fn merge(&mut self, other: Self, batch: &Batch) {
+        self.counts.merge(&other.counts);
+        self.losses.merge(other.losses);
+        self.retract.extend(other.retract);
+        let remarks = batch.remarks();
+        for (reason, records) in &remarks.skipped {
+            self.counts.read += records;
+            count(&mut self.counts.filtered, reason, *records);
+        }
+        for (what, number) in &remarks.others {
+            count(&mut self.notes, what, *number);
+        }
+        self.warnings.extend(remarks.warnings.iter().cloned());
+    }
+
+    /// A duplicate was counted as written when it was; its items are gone from the files now.
+    fn set_aside_duplicates(
+        &mut self,
+        receipt: &Receipt,
+        spec: &MigrationSpec,
+        rejects: &mut RejectFile,
+    ) -> Result<(), Error> {
+        if receipt.duplicates.is_empty() {
+            return Ok(());
+        }
+        let pairs = receipt.duplicates.iter();
+        let offsets = pairs.flat_map(|found| [found.first.0, found.second.0]).collect();
+        let names = Names::find(&spec.from, spec.selection.options(), &offsets)?;
+        let mut settled = BTreeSet::new();
+        for found in &receipt.duplicates {
+            if !settled.insert(found.second) {
+                continue;
+            }
+            self.counts.written -= 1;
+            self.counts.reject("duplicate_key");
+            let first = names.text(found.first.0);
+            let detail = format!("its item key {} is also that of {first}", found.key);
+            rejects.push(&names.rejected(found.second.0, "duplicate_key", detail))?;
+        }
+        Ok(())
+    }
+
+    fn report(mut self, run: &Run, work: &WorkDir, receipt: Option<&Receipt>) -> Report {
+        if let Some(receipt) = receipt {
+            self.counts.items = receipt.items;
+        }
+        let format_losses = receipt.map(|receipt| &receipt.losses).into_iter().flatten();
+        Report {
+            run: run.id.clone(),
+            from: run.spec.from.display().to_string(),
+            to: run.spec.to.clone(),
+            rejects: work.rejects().display().to_string(),
+            complete: receipt.is_some(),
+            counts: self.counts,
+            losses: self.losses,
+            format_losses: format_losses
+                .map(|(loss, found)| (loss.as_str().to_owned(), found.count))
+                .collect(),
+            notes: self.notes,
+            warnings: self.warnings,
+            files: receipt.map_or(0, |receipt| receipt.files.len() as u64),
+            bytes: receipt.map_or(0, |receipt| receipt.bytes),
+            stored_bytes: receipt.map_or(0, |receipt| receipt.stored_bytes),
+            seconds: 0.0,
+        }
+    }
+}
+
+/// How far the run in a work directory is.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Status {
+    /// Identifies the run.
+    pub run: String,
+    /// Whether it has ended.
+    pub finished: bool,
+    /// The dump.
+    pub from: String,
+    /// Where the files go.
+    pub to: String,
+    /// Bytes of the (decompressed) dump that lie behind the last checkpoint; `None` when the
+    /// source is at its end.
+    pub offset: Option<u64>,
+    /// Bytes of the dump as it is stored.
+    pub from_bytes: u64,
+    /// How the records ended up to the last checkpoint.
+    pub counts: Counts,
+}
+
+/// Tells how far the run in a work directory is; `None` when there is none.
+///
+/// # Errors
+///
+/// The work directory cannot be read.
+pub fn status(work: &Path) -> Result<Option<Status>, Error> {
+    let work = WorkDir::new(work);
+    let Some(run) = work.run::<Run>()? else { return Ok(None) };
+    let report: Option<Report> = work.report()?;
+    let checkpoint: Option<Checkpoint> = work.checkpoint()?;
+    let position = checkpoint.as_ref().map(|checkpoint| &checkpoint.position);
+    Ok(Some(Status {
+        run: run.id,
+        finished: report.is_some(),
+        from: run.spec.from.display().to_string(),
+        to: run.spec.to,
+        offset: match position {
+            None => Some(0),
+            Some(position) => position.as_ref().map(Position::offset),
+        },
+        from_bytes: run.spec.from_bytes,
+        counts: match (report, checkpoint) {
+            (Some(report), _) => report.counts,
+            (None, Some(checkpoint)) => checkpoint.tally.counts,
+            (None, None) => Counts::default(),
+        },
+    }))
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match (self.finished, self.offset) {
+            (true, _) => "finished".to_owned(),
+            (false, None) => "unfinished: all is read, the files are not sealed".to_owned(),
+            (false, Some(offset)) => format!(
+                "unfinished: {} of the dump are dealt with ({} as stored)",
+                text::bytes(offset),
+                text::bytes(self.from_bytes)
+            ),
+        };
+        writeln!(f, "run {}, {} to {}: {state}", self.run, self.from, self.to)?;
+        let Counts { read, written, expired, .. } = self.counts;
+        let (filtered, rejected) = (self.counts.filtered(), self.counts.rejected());
+        writeln!(
+            f,
+            "{} read = {written} written + {filtered} filtered + {expired} expired + {rejected} \
+             rejected",
+            text::plural(read, "record")
+        )
+    }
+}
