@@ -2,4 +2,9 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod architecture;
+mod documents;
 mod generator;
+mod oracle;
+mod readers;
+mod servers;

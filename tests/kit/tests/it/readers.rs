@@ -1,0 +1,169 @@
+//! Readers that are not ours read what we write, and every one of them reads the same items: amazon.ion, Python's
+//! gzip, zstandard and csv, and the zstd and gzip programs.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use keystar_kit::generate::{self, Shape};
+use keystar_kit::{migrate, places, python};
+use tempfile::TempDir;
+
+/// Every fixture that the program converts, and generated data of every type, each as uncompressed DynamoDB JSON.
+pub(crate) struct Corpus {
+    folder: TempDir,
+    pub(crate) cases: Vec<(String, PathBuf)>,
+}
+
+impl Corpus {
+    pub(crate) fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let generated = folder.path().join("generated.rdb");
+        let file = std::fs::File::create(&generated).unwrap();
+        generate::write(Shape::Mixed { records: 2000 }, 9, 11, file).unwrap();
+
+        let mut dumps = places::rdb_fixtures().unwrap();
+        dumps.push(generated);
+        let mut corpus = Self { folder, cases: Vec::new() };
+        for dump in dumps {
+            let name = name_of(&dump);
+            let json = corpus.path(&name, "json");
+            let arguments = ["run", "--format", "dynamodb-json", "--compress", "none", "--from"]
+                .map(Into::into);
+            let more =
+                [dump.clone().into_os_string(), "--to".into(), json.clone().into_os_string()];
+            let ended = migrate::run(&[arguments.as_slice(), &more].concat()).unwrap();
+            match ended.code {
+                // A dump of no keys makes no file, or an empty one.
+                Some(0 | 1) if migrate::data_files(&json).is_ok() => {
+                    corpus.cases.push((name, dump))
+                }
+                Some(0 | 1 | 4) => {}
+                code => panic!("{name}: exit {code:?}: {}", ended.stderr),
+            }
+        }
+        assert!(corpus.cases.len() >= 70, "only {} dumps were converted", corpus.cases.len());
+        corpus
+    }
+
+    pub(crate) fn path(&self, name: &str, form: &str) -> PathBuf {
+        self.folder.path().join(format!("{name}.{form}"))
+    }
+
+    /// Converts every case into another form and has Python compare it with the plain JSON.
+    fn compare(&self, format: &str, compress: &str) {
+        let form = format!("{format}-{compress}");
+        let mut pairs = Vec::new();
+        for (name, dump) in &self.cases {
+            let other = self.path(name, &form);
+            migrate::convert(dump, &other, format, compress, &[]).unwrap();
+            pairs.extend([self.path(name, "json"), other]);
+        }
+        let compared: u64 = python::run("same_items.py", &pairs).unwrap().trim().parse().unwrap();
+        assert!(compared > 2000, "only {compared} items were compared");
+    }
+}
+
+/// `tests/fixtures/rdb/redis/a.rdb` → `redis-a`.
+fn name_of(dump: &Path) -> String {
+    let parent = dump.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    format!("{parent}-{}", dump.file_stem().unwrap().to_string_lossy())
+}
+
+#[test]
+fn ion_read_by_amazon_ion_holds_the_same_items() {
+    Corpus::new().compare("ion", "none");
+}
+
+#[test]
+fn gzip_read_by_python_holds_the_same_items() {
+    let corpus = Corpus::new();
+    corpus.compare("dynamodb-json", "gzip");
+    corpus.compare("ion", "gzip");
+}
+
+#[test]
+fn zstd_read_by_python_holds_the_same_items() {
+    let corpus = Corpus::new();
+    corpus.compare("dynamodb-json", "zstd");
+    corpus.compare("ion", "zstd");
+}
+
+/// The comparison itself can fail: an item less, a number changed, a name twice.
+#[test]
+fn the_comparison_sees_a_difference() {
+    let folder = TempDir::new().unwrap();
+    let good = r#"{"Item":{"key":{"S":"a"},"value":{"N":"10"}}}"#;
+    let write = |name: &str, text: &str| {
+        let data = folder.path().join(name).join("data");
+        std::fs::create_dir_all(&data).unwrap();
+        std::fs::write(data.join("part-00000.json"), text).unwrap();
+        folder.path().join(name)
+    };
+    let ours = write("ours", &format!("{good}\n"));
+    assert_eq!(python::run("same_items.py", &[&ours, &ours]).unwrap().trim(), "1");
+    for (name, text) in [
+        ("less", String::new()),
+        ("changed", good.replace("10", "11")),
+        ("twice", good.replace(r#""value""#, r#""key":{"S":"b"},"value""#)),
+        ("cut", good[..good.len() - 1].to_owned()),
+    ] {
+        let theirs = write(name, &text);
+        assert!(python::run("same_items.py", &[&ours, &theirs]).is_err(), "{name} went unnoticed");
+    }
+}
+
+#[test]
+fn the_zstd_and_gzip_programs_read_what_was_compressed() {
+    let folder = TempDir::new().unwrap();
+    let dump = folder.path().join("dump.rdb");
+    let records = 20_000;
+    let file = std::fs::File::create(&dump).unwrap();
+    generate::write(Shape::Article { records }, 4, 11, file).unwrap();
+    let mut expected = Vec::new();
+    generate::write_article_items(records, 4, &mut expected).unwrap();
+    let mut expected: Vec<&str> = std::str::from_utf8(&expected).unwrap().lines().collect();
+    expected.sort_unstable();
+
+    for (compress, program) in [("zstd", "zstd"), ("gzip", "gzip")] {
+        let output = folder.path().join(compress);
+        migrate::convert(&dump, &output, "dynamodb-json", compress, &[]).unwrap();
+        let mut text = Vec::new();
+        for file in migrate::data_files(&output).unwrap() {
+            let unpacked = Command::new(program).arg("-dc").arg(&file).output().unwrap();
+            assert!(unpacked.status.success(), "{program} on {}: {unpacked:?}", file.display());
+            text.extend(unpacked.stdout);
+        }
+        let mut lines: Vec<&str> = std::str::from_utf8(&text).unwrap().lines().collect();
+        lines.sort_unstable();
+        assert!(lines == expected, "{program} read other lines than were to be written");
+    }
+}
+
+/// The article's own data, byte by byte: the line of each record is written here a second time, by hand.
+#[test]
+fn the_articles_items_are_what_the_article_shows() {
+    let folder = TempDir::new().unwrap();
+    let dump = folder.path().join("dump.rdb");
+    generate::write(
+        Shape::Article { records: 30_000 },
+        8,
+        11,
+        std::fs::File::create(&dump).unwrap(),
+    )
+    .unwrap();
+    let output = folder.path().join("out");
+    migrate::convert(&dump, &output, "dynamodb-json", "none", &[])
+        .unwrap()
+        .expect_code(&[0])
+        .unwrap();
+    let mut expected = Vec::new();
+    generate::write_article_items(30_000, 8, &mut expected).unwrap();
+    let mut expected: Vec<String> =
+        String::from_utf8(expected).unwrap().lines().map(str::to_owned).collect();
+    expected.sort();
+    let lines = migrate::sorted_lines(&output).unwrap();
+    assert_eq!(lines.len(), expected.len());
+    for (line, expected) in lines.iter().zip(&expected) {
+        assert_eq!(line, expected);
+    }
+}
