@@ -1,2 +1,35 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod collision;
+mod csv;
+mod encoded;
+mod encoder;
+mod error;
+mod file;
+mod import;
+mod lane;
+mod manifest;
+mod memory;
+mod memory_store;
+#[cfg(feature = "s3")]
+mod object_store;
+mod options;
+mod pool;
+mod reader;
+mod removal;
+mod sink;
+mod spill;
+mod store;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
+
+pub use encoded::{EncodeLoss, Encoded, Entry, Origin, Position};
+pub use error::Error;
+pub use import::ImportWriter;
+pub use manifest::{ImportFile, Manifest};
+pub use memory::{MemoryItems, MemorySink};
+pub use options::{Compression, CsvOptions, Format, ImportOptions};
+pub use reader::{ImportItems, ImportReader, ReadItem, SourceFile};
+pub use sink::{Duplicate, ItemEncoder, ItemSink, LossCount, Mark, Receipt};

@@ -1,0 +1,190 @@
+use std::io;
+
+/// Why items could not be written or read back.
+///
+/// Texts name places (paths, URLs, line numbers), never the contents of items.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The place is not one that this build can use.
+    #[error("cannot use {place}: {reason}")]
+    Place {
+        /// The path or URL as it was given.
+        place: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The options contradict each other or a limit.
+    #[error("invalid option: {0}")]
+    Options(&'static str),
+    /// The target holds files already: resume the run that wrote them, or clear it first.
+    #[error("{place} is not empty")]
+    Occupied {
+        /// The target.
+        place: String,
+    },
+    /// The run cannot go on from this mark.
+    #[error("cannot resume at {place}: {reason}")]
+    Resume {
+        /// The target or the work directory.
+        place: String,
+        /// What does not fit.
+        reason: &'static str,
+    },
+    /// The device is full. What was committed is safe; make room and resume.
+    #[error("no space left to write {place}")]
+    NoSpace {
+        /// The file.
+        place: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system does not let us.
+    #[error("no permission to {action} {place}")]
+    Permission {
+        /// What was tried.
+        action: &'static str,
+        /// The file or folder.
+        place: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Nothing is there.
+    #[error("{place} does not exist")]
+    Missing {
+        /// The file or folder.
+        place: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Any other failure of a file or of an object store.
+    #[error("cannot {action} {place}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file or folder.
+        place: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The sink failed before; drop it and resume from the last mark.
+    #[error("an earlier write failed")]
+    Poisoned,
+    /// More items than the limit have the key of another item: the mapping is wrong.
+    #[error("more than {limit} items have a key that another item has")]
+    TooManyDuplicates {
+        /// [`ImportOptions::max_duplicates`](crate::ImportOptions::max_duplicates).
+        limit: usize,
+    },
+    /// The items of one CSV file have more attribute names than a header should.
+    #[error("more than {limit} CSV columns")]
+    TooManyColumns {
+        /// [`CsvOptions::max_columns`](crate::CsvOptions::max_columns).
+        limit: usize,
+    },
+    /// A line of a file is not an item.
+    #[error("{file}, line {line}: not an item")]
+    Item {
+        /// The file, relative to the folder.
+        file: String,
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong.
+        source: keystar_item::Error,
+    },
+    /// A row of a CSV file is not an item.
+    #[error("{file}, line {line}: {reason}")]
+    Row {
+        /// The file, relative to the folder.
+        file: String,
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A file is not what it should be.
+    #[error("{file}: {reason}")]
+    Damaged {
+        /// The file, relative to the folder.
+        file: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A manifest, a mark or a journal cannot be read.
+    #[error("cannot understand {place}")]
+    Json {
+        /// The file.
+        place: String,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+}
+
+impl Error {
+    /// Whether the same call, made again on a fresh sink or reader, may succeed with nothing
+    /// changed in between.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::Interrupted
+                    | io::ErrorKind::TimedOut
+                    | io::ErrorKind::WouldBlock
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::ConnectionRefused
+                    | io::ErrorKind::BrokenPipe
+                    | io::ErrorKind::NotConnected
+                    | io::ErrorKind::ResourceBusy
+                    | io::ErrorKind::NetworkDown
+                    | io::ErrorKind::NetworkUnreachable
+                    | io::ErrorKind::HostUnreachable
+            ),
+            _ => false,
+        }
+    }
+
+    /// Sorts a failure of the system by what the user can do about it.
+    pub(crate) fn io(action: &'static str, place: impl Into<String>, source: io::Error) -> Self {
+        let place = place.into();
+        match source.kind() {
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => Self::NoSpace { place, source },
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Self::Permission { action, place, source }
+            }
+            io::ErrorKind::NotFound => Self::Missing { place, source },
+            _ => Self::Io { action, place, source },
+        }
+    }
+}
+
+/// `result.or_io("write", place)?`
+pub(crate) trait OrIo<T> {
+    fn or_io(self, action: &'static str, place: impl Into<String>) -> Result<T, Error>;
+}
+
+impl<T> OrIo<T> for io::Result<T> {
+    fn or_io(self, action: &'static str, place: impl Into<String>) -> Result<T, Error> {
+        self.map_err(|source| Error::io(action, place, source))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn system_errors_are_sorted_by_what_to_do() {
+        let of = |kind: io::ErrorKind| Error::io("write", "out/x", kind.into());
+        assert_eq!(of(io::ErrorKind::StorageFull).to_string(), "no space left to write out/x");
+        assert_eq!(
+            of(io::ErrorKind::PermissionDenied).to_string(),
+            "no permission to write out/x"
+        );
+        assert!(of(io::ErrorKind::TimedOut).is_retryable());
+        assert!(!of(io::ErrorKind::StorageFull).is_retryable());
+    }
+}
