@@ -3,6 +3,8 @@
 
 mod attributes;
 mod error;
+#[cfg(any(feature = "aws-sdk-dynamodb-1", feature = "serde_dynamo-4"))]
+mod foreign;
 mod item;
 mod lines;
 mod number;
