@@ -36,7 +36,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn new(error: &keystar_rdb::Error, offset: u64) -> Self {
+    /// What a decoder says of the record that begins at `offset`.
+    pub fn new(error: &keystar_rdb::Error, offset: u64) -> Self {
         Self {
             db: error.db().unwrap_or_default(),
             key: error.key().unwrap_or_default().to_vec(),
@@ -67,6 +68,159 @@ impl Remarks {
     /// Whether there is nothing to say.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    pub(crate) fn skip(&mut self, reason: &'static str) {
+        *self.skipped.entry(reason).or_default() += 1;
+    }
+
+    pub(crate) fn note(&mut self, what: &'static str) {
+        *self.others.entry(what).or_default() += 1;
+    }
+}
+
+/// One record, or a piece of one, in a batch.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Entry<'a> {
+    /// A whole value, still encoded: the workers decode.
+    Frame(Frame<'a>),
+    /// A whole value, decoded by the source.
+    Record {
+        /// The record.
+        record: &'a Record<'static>,
+        /// Names the record within the source.
+        offset: u64,
+    },
+    /// A piece of a value that is too big to hold.
+    Part {
+        /// The piece.
+        part: &'a Part,
+        /// 0 for the source's first piece, then 1, 2 … whichever record they belong to.
+        ordinal: u64,
+    },
+    /// A record that cannot be read.
+    Failed {
+        /// What is wrong.
+        failure: &'a Failure,
+        /// The failure's place among the pieces, where pieces of the record came before it.
+        ordinal: Option<u64>,
+    },
+}
+
+/// A piece of the source's work, filled by [`Source::fill`](crate::Source::fill) and used again.
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub(crate) context: Option<Arc<Context>>,
+    /// Keys and payloads of the frames, one after the other.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) packed: Vec<Packed>,
+    /// Bytes of the parts, which live on the heap.
+    pub(crate) part_bytes: usize,
+    pub(crate) remarks: Remarks,
+    pub(crate) position: Option<Position>,
+    pub(crate) source_bytes: u64,
+}
+
+#[derive(Debug)]
+pub(crate) enum Packed {
+    Frame(PackedFrame),
+    Record(Box<(Record<'static>, u64)>),
+    Part(Box<Part>, u64),
+    Failed(Box<Failure>, Option<u64>),
+}
+
+/// A frame whose bytes lie in the batch.
+#[derive(Debug)]
+pub(crate) struct PackedFrame {
+    db: Db,
+    encoding: Encoding,
+    module: Option<ModuleId>,
+    usage: Usage,
+    expires_at: Option<UnixMillis>,
+    offset: u64,
+    payload_offset: u64,
+    key: Range<usize>,
+    payload: Range<usize>,
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The records, in the source's order.
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.packed.iter().map(|packed| match packed {
+            Packed::Frame(frame) => Entry::Frame(self.unpack(frame)),
+            Packed::Record(record) => Entry::Record { record: &record.0, offset: record.1 },
+            Packed::Part(part, ordinal) => Entry::Part { part, ordinal: *ordinal },
+            Packed::Failed(failure, ordinal) => Entry::Failed { failure, ordinal: *ordinal },
+        })
+    }
+
+    /// What the frames need to be decoded.
+    pub fn context(&self) -> Option<&Context> {
+        self.context.as_deref()
+    }
+
+    /// What the source met while it filled this batch, apart from the records.
+    pub fn remarks(&self) -> &Remarks {
+        &self.remarks
+    }
+
+    /// Where to go on after this batch; `None` inside a record that comes in parts.
+    pub fn position(&self) -> Option<&Position> {
+        self.position.as_ref()
+    }
+
+    /// Bytes of the source, as stored, that had been read when the batch was full.
+    pub fn source_bytes(&self) -> u64 {
+        self.source_bytes
+    }
+
+    /// Whether the batch carries nothing, neither records nor remarks.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.packed.is_empty() && self.remarks.is_empty()
+    }
+
+    /// Bytes that the batch holds.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.bytes.len() + self.part_bytes
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.packed.clear();
+        self.part_bytes = 0;
+        self.remarks = Remarks::default();
+        self.position = None;
+    }
+
+    pub(crate) fn push_frame(&mut self, frame: &Frame<'_>) {
+        let key = self.append(&frame.head.key);
+        let payload = self.append(frame.payload);
+        self.packed.push(Packed::Frame(PackedFrame {
+            db: frame.head.db,
+            encoding: frame.head.encoding,
+            module: frame.head.module,
+            usage: frame.head.usage,
+            expires_at: frame.head.expires_at,
+            offset: frame.head.offset,
+            payload_offset: frame.payload_offset,
+            key,
+            payload,
+        }));
+    }
+
+    pub(crate) fn push_part(&mut self, part: Part, ordinal: u64, bytes: usize) {
+        self.part_bytes += bytes;
+        self.packed.push(Packed::Part(Box::new(part), ordinal));
+    }
+
+    pub(crate) fn push_failure(&mut self, failure: Failure, ordinal: Option<u64>) {
+        self.packed.push(Packed::Failed(Box::new(failure), ordinal));
     }
 
     fn append(&mut self, bytes: &[u8]) -> Range<usize> {

@@ -3,6 +3,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use keystar_extract::{Batch, Entry, Failure};
+use keystar_item::limits::{Violation, ViolationKind};
 use keystar_mapping::{Mapped, Mapping, PartState, Reject, Route, RuleIndex};
 use keystar_rdb::{Head, Part, Record, UnixMillis};
 
@@ -62,8 +63,26 @@ struct Piecewise {
     settled: bool,
 }
 
-/// What the caller's side says to a record that was mapped.
-pub(crate) type Verdict = Result<(), Reject>;
+/// What the caller's side says to a record that was mapped: every item may break a limit.
+pub(crate) type Verdict = Result<(), Violation>;
+
+/// Why a record that has a rule became no items.
+enum Refusal {
+    Mapping(Reject),
+    Limit(Violation),
+}
+
+impl From<Reject> for Refusal {
+    fn from(reject: Reject) -> Self {
+        Self::Mapping(reject)
+    }
+}
+
+impl From<Violation> for Refusal {
+    fn from(violation: Violation) -> Self {
+        Self::Limit(violation)
+    }
+}
 
 impl<'m> Mapper<'m> {
     pub(crate) fn new(mapping: &'m Mapping, as_of: UnixMillis) -> Self {
@@ -73,7 +92,7 @@ impl<'m> Mapper<'m> {
     /// Takes every entry of the batch to its fate, in order. Where `on` refuses a record that was
     /// mapped, it is called again with the rejection.
     pub(crate) fn map_batch(&self, batch: &Batch, mut on: impl FnMut(Fate<'_>) -> Verdict) {
-        let mut mapped = Mapped::default();
+        let mut mapped = Mapped::new();
         for entry in batch.entries() {
             match entry {
                 Entry::Frame(frame) => {
@@ -84,7 +103,7 @@ impl<'m> Mapper<'m> {
                             self.record(&frame.head, rule, &record, &mut mapped, &mut on);
                         }
                         Err(error) => {
-                            let failure = Failure::new(&error, &frame.head);
+                            let failure = Failure::new(&error, frame.head.offset);
                             settle(&mut on, corrupt(&failure, false));
                         }
                     }
@@ -132,14 +151,24 @@ impl<'m> Mapper<'m> {
         mapped: &mut Mapped<'a>,
         on: &mut impl FnMut(Fate<'_>) -> Verdict,
     ) {
-        mapped.clear();
-        let verdict = self.mapping.map(rule, record, mapped).and_then(|()| {
-            let record = Source::Record(record);
-            on(Fate::Mapped(Pieces { head, rule, mapped, record, last: true }))
-        });
-        if let Err(reject) = verdict {
-            settle(on, refused(head, &reject, false));
+        let refused = self.try_record(head, rule, record, mapped, on);
+        if let Err(refusal) = refused {
+            settle(on, refusal.into_fate(head, false));
         }
+    }
+
+    fn try_record<'a>(
+        &self,
+        head: &Head<'_>,
+        rule: RuleIndex,
+        record: &'a Record<'a>,
+        mapped: &mut Mapped<'a>,
+        on: &mut impl FnMut(Fate<'_>) -> Verdict,
+    ) -> Result<(), Refusal> {
+        mapped.clear();
+        self.mapping.map(rule, record, mapped)?;
+        let record = Source::Record(record);
+        Ok(on(Fate::Mapped(Pieces { head, rule, mapped, record, last: true }))?)
     }
 
     fn part(&self, part: &Part, ordinal: u64, on: &mut impl FnMut(Fate<'_>) -> Verdict) {
@@ -152,16 +181,10 @@ impl<'m> Mapper<'m> {
             }
         }
         if let Some(mut state) = piecewise.state.take() {
-            let mut mapped = Mapped::default();
-            let verdict = self.mapping.map_part(&mut state, part, &mut mapped).and_then(|()| {
-                let (rule, record) = (state.rule(), Source::Part(part));
-                let (head, mapped, last) = (&part.head, &mapped, part.last);
-                on(Fate::Mapped(Pieces { head, rule, mapped, record, last }))
-            });
-            match verdict {
+            match self.try_part(&mut state, part, on) {
                 Ok(()) => piecewise.state = Some(state),
-                Err(reject) => {
-                    settle(on, refused(&part.head, &reject, !first));
+                Err(refusal) => {
+                    settle(on, refusal.into_fate(&part.head, !first));
                     piecewise.settled = true;
                 }
             }
@@ -171,6 +194,18 @@ impl<'m> Mapper<'m> {
             piecewise.settled = false;
         }
         self.turnstile.leave(piecewise);
+    }
+
+    fn try_part(
+        &self,
+        state: &mut PartState,
+        part: &Part,
+        on: &mut impl FnMut(Fate<'_>) -> Verdict,
+    ) -> Result<(), Refusal> {
+        let mut mapped = Mapped::new();
+        self.mapping.map_part(state, part, &mut mapped)?;
+        let (head, rule, record) = (&part.head, state.rule(), Source::Part(part));
+        Ok(on(Fate::Mapped(Pieces { head, rule, mapped: &mapped, record, last: part.last }))?)
     }
 }
 
@@ -202,9 +237,32 @@ fn corrupt(failure: &Failure, undo: bool) -> Fate<'static> {
     Fate::Rejected { rejected, undo, corrupt: true }
 }
 
-fn refused(head: &Head<'_>, reject: &Reject, undo: bool) -> Fate<'static> {
-    let reason = reject.reason.as_str();
-    let rejected =
-        Rejected::new(head.db.0, &head.key, head.offset, reason, reject.to_string());
-    Fate::Rejected { rejected, undo, corrupt: false }
+impl Refusal {
+    #[cold]
+    fn into_fate(self, head: &Head<'_>, undo: bool) -> Fate<'static> {
+        let (reason, detail) = match &self {
+            Self::Mapping(reject) => (reject.reason.name(), reject.to_string()),
+            Self::Limit(violation) => (limit_name(violation.kind()), violation.to_string()),
+        };
+        let rejected = Rejected::new(head.db.0, &head.key, head.offset, reason, detail);
+        Fate::Rejected { rejected, undo, corrupt: false }
+    }
+}
+
+/// The stable name of a broken limit, as in reports.
+fn limit_name(kind: ViolationKind) -> &'static str {
+    match kind {
+        ViolationKind::ItemTooLarge { .. } => "oversize",
+        ViolationKind::EmptyName => "empty_name",
+        ViolationKind::NameTooLong => "name_too_long",
+        ViolationKind::DuplicateName => "duplicate_name",
+        ViolationKind::EmptySet => "empty_set",
+        ViolationKind::DuplicateMember => "duplicate_member",
+        ViolationKind::TooDeep => "too_deep",
+        ViolationKind::KeyMissing => "key_missing",
+        ViolationKind::KeyType { .. } => "key_type",
+        ViolationKind::KeyEmpty => "key_empty",
+        ViolationKind::KeyTooLong { .. } => "key_too_long",
+        _ => "limit",
+    }
 }

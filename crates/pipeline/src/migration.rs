@@ -14,7 +14,7 @@ use std::{
 use futures_executor::block_on;
 use jiff::Timestamp;
 use keystar_extract::{Batch, Position, RdbFile, RdbOptions, Source};
-use keystar_mapping::{Losses, Mapping, Reject};
+use keystar_mapping::{Losses, Mapping};
 use keystar_rdb::UnixMillis;
 use keystar_transfer::{
     Encoded, ImportOptions, ImportWriter, ItemEncoder, ItemSink, Mark, Origin, Receipt,
@@ -25,7 +25,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     Counts, Error, Interrupt, Progress, Report, Start,
     conveyor::{Ended, Work, convey},
-    mapper::{Fate, Mapper},
+    mapper::{Fate, Mapper, Verdict},
     names::Names,
     report::count,
     rejects::{RejectFile, Rejected},
@@ -492,7 +492,7 @@ impl Copied {
         encoder: &mut dyn ItemEncoder,
         fate: Fate<'_>,
         as_of: UnixMillis,
-    ) -> Result<(), Reject> {
+    ) -> Verdict {
         let counts = &mut self.tally.counts;
         match fate {
             Fate::Filtered(reason) => {
@@ -517,7 +517,7 @@ impl Copied {
                 for item in &pieces.mapped.items {
                     if let Err(violation) = encoder.push(item, origin) {
                         encoder.truncate(before);
-                        return Err(Reject::from(violation));
+                        return Err(violation);
                     }
                 }
                 if pieces.last {
@@ -526,8 +526,8 @@ impl Copied {
                     let expired = head.expires_at.is_some_and(|moment| moment <= as_of);
                     counts.expired_kept += u64::from(expired);
                 }
-                for loss in &pieces.mapped.losses {
-                    self.tally.losses.note(loss, &head.key);
+                if !pieces.mapped.losses.is_empty() {
+                    self.tally.losses.add(head.offset, &head.key, &pieces.mapped.losses);
                 }
             }
         }
@@ -538,7 +538,7 @@ impl Copied {
 impl Tally {
     fn merge(&mut self, other: Self, batch: &Batch) {
         self.counts.merge(&other.counts);
-        self.losses.merge(other.losses);
+        self.losses.merge(&other.losses);
         self.retract.extend(other.retract);
         let remarks = batch.remarks();
         for (reason, records) in &remarks.skipped {

@@ -127,8 +127,10 @@ impl fmt::Display for Report {
         if counts.expired_kept > 0 {
             writeln!(f, "{} had expired and were written", plural(counts.expired_kept, "record"))?;
         }
-        for loss in self.losses.lines() {
-            writeln!(f, "loss: {loss}")?;
+        for (kind, loss) in self.losses.iter() {
+            let (values, records) = (plural(loss.values, "value"), plural(loss.records, "record"));
+            let first = loss.keys().next().unwrap_or_default();
+            writeln!(f, "loss: {kind}: {values} in {records}, first in \"{first}\"")?;
         }
         for (loss, values) in &self.format_losses {
             writeln!(f, "loss: {} {loss}, by the format of the files", plural(*values, "value"))?;
