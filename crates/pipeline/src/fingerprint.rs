@@ -1,233 +1,234 @@
-//! A digest of a record that can be taken in pieces, in any order.
+//! A digest of a value that can be taken in pieces, in any order.
 //!
 //! The items of one record lie in many files, in no order, and a record may be too big to hold.
 //! So every element is hashed by itself, with its place where places matter (a list's index), and
 //! the hashes are added up: the same elements give the same sum, however they were cut and in
-//! whichever order they came.
+//! whichever order they came. A string has no elements that a cut would respect; its bytes are the
+//! coefficients of a polynomial, and the polynomial's value is what adds up.
 
+use keystar_item::{AttributeValue, Attributes, Item};
 use keystar_rdb::{
-    Blob, Db, Field, Json, Module, ModuleToken, Scored, Slot, Stream, StreamEntry, StreamId,
+    Array, Db, Field, Json, Module, ModuleToken, Scored, Slot, Stream, StreamEntry, StreamId,
     UnixMillis, Value,
 };
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_128;
 
-/// What is compared of a record: its elements, and when it expires.
+/// What two values are compared by: equal values have equal fingerprints, and others have not, but
+/// for a chance of 2^-60.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
+    /// Of a string: the polynomial's value, below [`PRIME`]. Of any other value: the elements'
+    /// hashes, modulo 2^128.
     sum: u128,
-    /// Of a string: its bytes, each weighed by its place, modulo [`PRIME`].
-    text: u64,
-    elements: u64,
-    expires_at: Option<UnixMillis>,
+    /// How many elements there are; of a string, how many bytes.
+    pub(crate) elements: u64,
 }
 
 impl Fingerprint {
-    /// The fingerprint of a whole record, or of a piece whose first element is number `start`.
-    pub(crate) fn of(value: &Value<'_>, start: u64, expires_at: Option<UnixMillis>) -> Self {
-        let mut fingerprint = Self { expires_at, ..Self::default() };
-        fingerprint.value(value, start);
-        fingerprint
+    /// The fingerprint of a whole value, or of a piece whose first element is number `start` (of
+    /// a string, whose first byte is).
+    pub(crate) fn of(value: &Value<'_>, start: u64) -> Self {
+        if let Value::String(text) = value {
+            return Self { sum: polynomial(text, start).into(), elements: text.len() as u64 };
+        }
+        let mut sum = Sum { bytes: Vec::with_capacity(256), fingerprint: Self::default() };
+        sum.value(value, start);
+        sum.fingerprint
     }
 
-    /// Puts the pieces of one record together.
-    pub(crate) fn merge(&mut self, other: &Self) {
-        self.sum = self.sum.wrapping_add(other.sum);
-        self.text = reduced(u128::from(self.text) + u128::from(other.text));
+    /// The fingerprint of an item: one element.
+    ///
+    /// The order of attributes and of set members means nothing, nor does how a number is written:
+    /// it is what DynamoDB keeps that counts.
+    pub(crate) fn of_item(item: &Item<'_>) -> Self {
+        let mut sum = Sum { bytes: Vec::with_capacity(512), fingerprint: Self::default() };
+        sum.add(|element| element.attributes(&item.attributes));
+        sum.fingerprint
+    }
+
+    /// Puts the pieces of one value together; `is_text` for a string's.
+    pub(crate) fn merge(&mut self, other: &Self, is_text: bool) {
+        self.sum = match is_text {
+            true => reduced(self.sum + other.sum).into(),
+            false => self.sum.wrapping_add(other.sum),
+        };
         self.elements += other.elements;
-        self.expires_at = self.expires_at.or(other.expires_at);
     }
 
-    pub(crate) const BYTES: usize = 16 + 8 + 8 + 1 + 8;
+    pub(crate) const BYTES: usize = 16 + 8;
 
     pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
-        bytes[..16].copy_from_slice(&self.sum.to_le_bytes());
-        bytes[16..24].copy_from_slice(&self.text.to_le_bytes());
-        bytes[24..32].copy_from_slice(&self.elements.to_le_bytes());
-        bytes[32] = self.expires_at.is_some().into();
-        bytes[33..].copy_from_slice(&self.expires_at.unwrap_or_default().0.to_le_bytes());
+        let (sum, elements) = bytes.split_at_mut(16);
+        sum.copy_from_slice(&self.sum.to_le_bytes());
+        elements.copy_from_slice(&self.elements.to_le_bytes());
         bytes
     }
 
     pub(crate) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
-        fn number<const N: usize>(bytes: &[u8; Fingerprint::BYTES], at: usize) -> [u8; N] {
-            std::array::from_fn(|index| bytes[at + index])
-        }
-        let moment = UnixMillis(i64::from_le_bytes(number(bytes, 33)));
+        let (sum, elements) = bytes.split_at(16);
         Self {
-            sum: u128::from_le_bytes(number(bytes, 0)),
-            text: u64::from_le_bytes(number(bytes, 16)),
-            elements: u64::from_le_bytes(number(bytes, 24)),
-            expires_at: (bytes[32] == 1).then_some(moment),
+            sum: u128::from_le_bytes(*sum.first_chunk().unwrap_or(&[0; 16])),
+            elements: u64::from_le_bytes(*elements.first_chunk().unwrap_or(&[0; 8])),
         }
+    }
+}
+
+/// Names a record: 128 bits of its database and key.
+pub(crate) fn key_hash(db: Db, key: &[u8]) -> u128 {
+    let mut bytes = Vec::with_capacity(64);
+    let _ = Element(&mut bytes).number(u64::from(db.0)).bytes(key);
+    xxh3_128(&bytes)
+}
+
+/// Adds up elements.
+struct Sum {
+    /// The element at hand; kept for its memory.
+    bytes: Vec<u8>,
+    fingerprint: Fingerprint,
+}
+
+impl Sum {
+    fn add(&mut self, write: impl FnOnce(Element<'_>) -> Element<'_>) {
+        self.bytes.clear();
+        let _ = write(Element(&mut self.bytes));
+        let hash = xxh3_128(&self.bytes);
+        self.fingerprint.sum = self.fingerprint.sum.wrapping_add(hash);
+        self.fingerprint.elements += 1;
     }
 
     fn value(&mut self, value: &Value<'_>, start: u64) {
         match value {
-            Value::String(text) => self.text(text, start),
             Value::List(items) => {
                 for (index, item) in (start..).zip(items) {
-                    self.add(|hash| hash.number(index).bytes(item));
+                    self.add(|element| element.number(index).bytes(item));
                 }
             }
             Value::Set(members) => {
                 for member in members {
-                    self.add(|hash| hash.bytes(member));
+                    self.add(|element| element.bytes(member));
                 }
             }
             Value::SortedSet(members) => {
                 for Scored { member, score } in members {
                     // -0 and 0 are one score.
-                    self.add(|hash| hash.bytes(member).number((score + 0.0).to_bits()));
+                    self.add(|element| element.bytes(member).number((score + 0.0).to_bits()));
                 }
             }
             Value::Hash(fields) => {
                 for Field { name, value, expires_at } in fields {
-                    self.add(|hash| hash.bytes(name).bytes(value).moment(*expires_at));
+                    self.add(|element| element.bytes(name).bytes(value).moment(*expires_at));
                 }
             }
             Value::Stream(stream) => self.stream(stream),
-            Value::Array(array) => {
-                for (index, slot) in &array.slots {
-                    self.add(|hash| match slot {
-                        Slot::Text(text) => hash.number(*index).tag(0).bytes(text),
-                        Slot::Int(int) => hash.number(*index).tag(1).number(int.cast_unsigned()),
-                        Slot::Float(float) => hash.number(*index).tag(2).number(float.to_bits()),
-                    });
-                }
-                if let Some(index) = array.insert_index {
-                    self.add(|hash| hash.tag(3).number(index));
-                }
-            }
-            Value::Json(json) => self.add(|hash| hash.json(json)),
-            Value::Module(module) => self.add(|hash| hash.module(module)),
-            other => self.add(|hash| hash.bytes(other.kind().name().as_bytes())),
+            Value::Array(array) => self.array(array),
+            Value::Json(json) => self.add(|element| element.json(json)),
+            Value::Module(module) => self.add(|element| element.module(module)),
+            other => self.add(|element| element.bytes(other.kind().name().as_bytes())),
+        }
+    }
+
+    /// What is not a slot comes with one piece only, so the others must add nothing.
+    fn array(&mut self, array: &Array<'_>) {
+        for (index, slot) in &array.slots {
+            self.add(|element| match slot {
+                Slot::Text(text) => element.number(*index).tag(0).bytes(text),
+                Slot::Int(int) => element.number(*index).tag(1).number(int.cast_unsigned()),
+                Slot::Float(float) => element.number(*index).tag(2).number(float.to_bits()),
+                _ => element.number(*index).tag(3),
+            });
+        }
+        if let Some(index) = array.insert_index {
+            self.add(|element| element.tag(b'i').number(index));
         }
     }
 
     /// What is not an entry comes with the last piece only, so the others must add nothing.
     fn stream(&mut self, stream: &Stream<'_>) {
         for StreamEntry { id, fields } in &stream.entries {
-            self.add(|hash| {
-                fields.iter().fold(hash.id(*id), |hash, (name, value)| hash.bytes(name).bytes(value))
+            self.add(|element| {
+                let element = element.tag(0).id(*id);
+                fields
+                    .iter()
+                    .fold(element, |element, (name, value)| element.bytes(name).bytes(value))
             });
         }
         if stream.last_id != StreamId::default() {
-            self.add(|hash| hash.tag(1).id(stream.last_id));
+            self.add(|element| element.tag(1).id(stream.last_id));
         }
-        for (tag, id) in [(2, stream.first_id), (3, stream.max_deleted_id)] {
-            if let Some(id) = id {
-                self.add(|hash| hash.tag(tag).id(id));
-            }
+        // The first id is that of the first entry: nothing of its own.
+        if let Some(id) = stream.max_deleted_id {
+            self.add(|element| element.tag(2).id(id));
         }
         if let Some(entries) = stream.entries_added {
-            self.add(|hash| hash.tag(4).number(entries));
+            self.add(|element| element.tag(3).number(entries));
         }
         for group in &stream.groups {
             let name = &group.name;
-            self.add(|hash| {
-                hash.tag(5).bytes(name).id(group.last_id).optional(group.entries_read)
+            self.add(|element| {
+                element.tag(4).bytes(name).id(group.last_id).optional(group.entries_read)
             });
             for pending in &group.pending {
-                self.add(|hash| {
-                    let hash = hash.tag(6).bytes(name).id(pending.id);
-                    let hash = match &pending.consumer {
-                        Some(consumer) => hash.tag(1).bytes(consumer),
-                        None => hash.tag(0),
+                self.add(|element| {
+                    let element = element.tag(5).bytes(name).id(pending.id);
+                    let element = match &pending.consumer {
+                        Some(consumer) => element.tag(1).bytes(consumer),
+                        None => element.tag(0),
                     };
-                    hash.moment(Some(pending.delivered_at)).number(pending.delivery_count)
+                    element.moment(Some(pending.delivered_at)).number(pending.delivery_count)
                 });
             }
             for consumer in &group.consumers {
-                self.add(|hash| {
-                    let hash = hash.tag(7).bytes(name).bytes(&consumer.name);
-                    hash.moment(Some(consumer.seen_at)).moment(consumer.active_at)
+                self.add(|element| {
+                    let element = element.tag(6).bytes(name).bytes(&consumer.name);
+                    element.moment(Some(consumer.seen_at)).moment(consumer.active_at)
                 });
             }
             for id in &group.nacked {
-                self.add(|hash| hash.tag(8).bytes(name).id(*id));
+                self.add(|element| element.tag(7).bytes(name).id(*id));
             }
         }
         if let Some(idempotency) = &stream.idempotency {
-            self.add(|hash| {
-                let hash = hash.tag(9).number(idempotency.duration_seconds);
-                let hash = hash.number(idempotency.max_entries).number(idempotency.ids_added);
-                hash.number(idempotency.duplicates)
+            self.add(|element| {
+                let element = element.tag(8).number(idempotency.duration_seconds);
+                let element = element.number(idempotency.max_entries).number(idempotency.ids_added);
+                element.number(idempotency.duplicates)
             });
             for producer in &idempotency.producers {
-                self.add(|hash| {
-                    let hash = hash.tag(10).bytes(&producer.id);
-                    producer.entries.iter().fold(hash, |hash, (key, id)| hash.bytes(key).id(*id))
+                self.add(|element| {
+                    let element = element.tag(9).bytes(&producer.id);
+                    producer
+                        .entries
+                        .iter()
+                        .fold(element, |element, (key, id)| element.bytes(key).id(*id))
                 });
             }
         }
     }
-
-    /// Adds `Σ byte·R^place` modulo a prime: wherever a string is cut, the pieces give the same.
-    fn text(&mut self, text: &Blob<'_>, start: u64) {
-        let sum = text.iter().rev().fold(0, |sum, &byte| {
-            reduced(u128::from(sum) * u128::from(R) + u128::from(byte) + 1)
-        });
-        let placed = u128::from(sum) * u128::from(power(R, start));
-        self.text = reduced(u128::from(self.text) + u128::from(reduced(placed)));
-        self.elements += text.len() as u64;
-    }
-
-    fn add(&mut self, element: impl FnOnce(Hash) -> Hash) {
-        let hash = element(Hash(Xxh3::new()));
-        self.sum = self.sum.wrapping_add(hash.0.digest128());
-        self.elements += 1;
-    }
 }
 
-/// Names a record: 128 bits of its database and key.
-pub(crate) fn key_hash(db: Db, key: &[u8]) -> u128 {
-    Hash(Xxh3::new()).number(u64::from(db.0)).bytes(key).0.digest128()
-}
+/// The bytes of one element. Its parts are delimited, so that no two lists of parts look alike.
+struct Element<'b>(&'b mut Vec<u8>);
 
-const PRIME: u64 = (1 << 61) - 1;
-const R: u64 = 0x1657_39ab_24c8_f1d3;
-
-/// The remainder by the Mersenne prime 2^61 - 1, of a number below 2^122.
-fn reduced(number: u128) -> u64 {
-    let folded = (number as u64 & PRIME) + (number >> 61) as u64;
-    let folded = (folded & PRIME) + (folded >> 61);
-    if folded == PRIME { 0 } else { folded }
-}
-
-fn power(mut base: u64, mut exponent: u64) -> u64 {
-    let mut power = 1;
-    while exponent > 0 {
-        if exponent & 1 == 1 {
-            power = reduced(u128::from(power) * u128::from(base));
-        }
-        base = reduced(u128::from(base) * u128::from(base));
-        exponent >>= 1;
-    }
-    power
-}
-
-/// A hash of parts, each delimited, so that no two lists of parts look alike.
-struct Hash(Xxh3);
-
-impl Hash {
+impl Element<'_> {
     fn tag(self, tag: u8) -> Self {
-        self.raw(&[tag])
+        self.0.push(tag);
+        self
     }
 
     fn number(self, number: u64) -> Self {
-        self.raw(&number.to_le_bytes())
+        self.0.extend_from_slice(&number.to_le_bytes());
+        self
     }
 
     fn bytes(self, bytes: &[u8]) -> Self {
-        self.number(bytes.len() as u64).raw(bytes)
+        let element = self.number(bytes.len() as u64);
+        element.0.extend_from_slice(bytes);
+        element
     }
 
     fn moment(self, moment: Option<UnixMillis>) -> Self {
-        match moment {
-            Some(UnixMillis(millis)) => self.tag(1).number(millis.cast_unsigned()),
-            None => self.tag(0),
-        }
+        self.optional(moment.map(|UnixMillis(millis)| millis.cast_unsigned()))
     }
 
     fn optional(self, number: Option<u64>) -> Self {
@@ -242,13 +243,13 @@ impl Hash {
     }
 
     fn module(self, module: &Module<'_>) -> Self {
-        let hash = self.bytes(module.name.as_bytes()).number(module.version.into());
-        module.tokens.iter().fold(hash, |hash, token| match token {
-            ModuleToken::Int(int) => hash.tag(1).number(int.cast_unsigned()),
-            ModuleToken::Uint(int) => hash.tag(2).number(*int),
-            ModuleToken::Float(float) => hash.tag(3).number(float.to_bits().into()),
-            ModuleToken::Double(float) => hash.tag(4).number(float.to_bits()),
-            ModuleToken::Text(text) => hash.tag(5).bytes(text),
+        let element = self.bytes(module.name.as_bytes()).number(module.version.into());
+        module.tokens.iter().fold(element, |element, token| match token {
+            ModuleToken::Int(int) => element.tag(1).number(int.cast_unsigned()),
+            ModuleToken::Uint(int) => element.tag(2).number(*int),
+            ModuleToken::Float(float) => element.tag(3).number(float.to_bits().into()),
+            ModuleToken::Double(float) => element.tag(4).number(float.to_bits()),
+            ModuleToken::Text(text) => element.tag(5).bytes(text),
         })
     }
 
@@ -259,29 +260,115 @@ impl Hash {
             Json::Number(number) => self.tag(b'#').bytes(number.as_bytes()),
             Json::String(text) => self.tag(b'"').bytes(text.as_bytes()),
             Json::Array(values) => {
-                let hash = self.tag(b'[').number(values.len() as u64);
-                values.iter().fold(hash, Self::json)
+                let element = self.tag(b'[').number(values.len() as u64);
+                values.iter().fold(element, Self::json)
             }
             Json::Object(members) => {
                 // The order of members means nothing; DynamoDB does not keep it.
                 let mut members: Vec<_> = members.iter().collect();
                 members.sort_by(|a, b| a.0.cmp(&b.0));
-                let hash = self.tag(b'{').number(members.len() as u64);
-                members.into_iter().fold(hash, |hash, (name, value)| {
-                    hash.bytes(name.as_bytes()).json(value)
+                let element = self.tag(b'{').number(members.len() as u64);
+                members.into_iter().fold(element, |element, (name, value)| {
+                    element.bytes(name.as_bytes()).json(value)
                 })
             }
         }
     }
 
-    fn raw(mut self, bytes: &[u8]) -> Self {
-        self.0.update(bytes);
-        self
+    fn attributes(self, attributes: &Attributes<'_>) -> Self {
+        let mut sorted: Vec<_> = attributes.iter().collect();
+        sorted.sort_by(|a, b| a.0.cmp(&b.0));
+        let element = self.number(sorted.len() as u64);
+        sorted
+            .into_iter()
+            .fold(element, |element, (name, value)| element.bytes(name.as_bytes()).attribute(value))
     }
+
+    fn attribute(self, value: &AttributeValue<'_>) -> Self {
+        let element = self.bytes(value.type_name().as_bytes());
+        match value {
+            AttributeValue::S(text) => element.bytes(text.as_bytes()),
+            AttributeValue::N(number) => element.bytes(number.canonical().as_bytes()),
+            AttributeValue::B(bytes) => element.bytes(bytes),
+            AttributeValue::Bool(truth) => element.tag((*truth).into()),
+            AttributeValue::Null => element,
+            AttributeValue::L(list) => {
+                let element = element.number(list.len() as u64);
+                list.iter().fold(element, Self::attribute)
+            }
+            AttributeValue::M(map) => element.attributes(map),
+            AttributeValue::Ss(set) => element.set(set.iter().map(|text| text.as_bytes())),
+            AttributeValue::Bs(set) => element.set(set.iter().map(|bytes| &**bytes)),
+            AttributeValue::Ns(set) => {
+                let numbers: Vec<_> = set.iter().map(|number| number.canonical()).collect();
+                element.set(numbers.iter().map(|number| number.as_bytes()))
+            }
+        }
+    }
+
+    fn set<'s>(self, members: impl Iterator<Item = &'s [u8]>) -> Self {
+        let mut members: Vec<_> = members.collect();
+        members.sort_unstable();
+        let element = self.number(members.len() as u64);
+        members.into_iter().fold(element, Self::bytes)
+    }
+}
+
+/// `Σ (byte + 1)·R^place` modulo [`PRIME`]: wherever a string is cut, the pieces' values add up.
+fn polynomial(text: &[u8], start: u64) -> u64 {
+    let value = text.rchunks(POWERS.len() - 1).fold(0, |value, chunk| {
+        // At most 2^122 + 8·2^69: `reduced` takes it at once.
+        let power = POWERS.get(chunk.len()).copied().unwrap_or_default();
+        let sum: u128 = chunk
+            .iter()
+            .zip(POWERS)
+            .map(|(&byte, power)| (u128::from(byte) + 1) * u128::from(power))
+            .sum();
+        reduced(u128::from(value) * u128::from(power) + sum)
+    });
+    reduced(u128::from(value) * u128::from(power(R, start)))
+}
+
+/// A Mersenne prime: the remainder is two additions away.
+const PRIME: u64 = (1 << 61) - 1;
+/// Any number below [`PRIME`] would do.
+const R: u64 = 0x1657_39ab_24c8_f1d3;
+
+/// `R^0` to `R^8`: eight bytes a step leave one long multiplication in the chain for eight.
+const POWERS: [u64; 9] = {
+    let mut powers = [1; 9];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = reduced(powers[at - 1] as u128 * R as u128);
+        at += 1;
+    }
+    powers
+};
+
+/// The remainder by [`PRIME`] of a number below 2^123.
+const fn reduced(number: u128) -> u64 {
+    let folded = (number as u64 & PRIME) + (number >> 61) as u64;
+    let folded = (folded & PRIME) + (folded >> 61);
+    if folded >= PRIME { folded - PRIME } else { folded }
+}
+
+fn power(mut base: u64, mut exponent: u64) -> u64 {
+    let mut power = 1;
+    while exponent > 0 {
+        if exponent & 1 == 1 {
+            power = reduced(u128::from(power) * u128::from(base));
+        }
+        base = reduced(u128::from(base) * u128::from(base));
+        exponent >>= 1;
+    }
+    power
 }
 
 #[cfg(test)]
 mod tests {
+    use keystar_item::Number;
+    use keystar_rdb::{Blob, Group};
+
     use super::*;
 
     fn blob(text: &str) -> Blob<'static> {
@@ -289,21 +376,44 @@ mod tests {
     }
 
     fn whole(value: &Value<'_>) -> Fingerprint {
-        Fingerprint::of(value, 0, None)
+        Fingerprint::of(value, 0)
+    }
+
+    fn text(bytes: &[u8], start: u64) -> Fingerprint {
+        Fingerprint::of(&Value::String(Blob::copied(bytes)), start)
+    }
+
+    #[test]
+    fn remainders_are_remainders() {
+        for number in [
+            0,
+            1,
+            u128::from(PRIME),
+            u128::from(PRIME) - 1,
+            u128::from(PRIME) + 1,
+            2 * u128::from(PRIME),
+            (1 << 122) - 1,
+            (1 << 123) - 1,
+            0x0123_4567_89ab_cdef_0123_4567_89ab_cdef & ((1 << 123) - 1),
+        ] {
+            assert_eq!(u128::from(reduced(number)), number % u128::from(PRIME), "{number}");
+        }
+        assert_eq!(POWERS.map(Some), std::array::from_fn(|n| Some(power(R, n as u64))));
     }
 
     #[test]
     fn a_string_may_be_cut_anywhere() {
-        let text = "the quick brown fox, \0 and more";
-        let expected = whole(&Value::String(blob(text)));
-        for cut in 0..=text.len() {
-            let (head, tail) = text.split_at(cut);
-            let mut sum = Fingerprint::of(&Value::String(blob(tail)), cut as u64, None);
-            sum.merge(&whole(&Value::String(blob(head))));
+        let bytes: Vec<u8> = (0..97_u32).map(|n| (n * n) as u8).chain([0, 0, 255]).collect();
+        let expected = text(&bytes, 0);
+        for cut in 0..=bytes.len() {
+            let (head, tail) = bytes.split_at(cut);
+            let mut sum = text(tail, cut as u64);
+            sum.merge(&text(head, 0), true);
             assert_eq!(sum, expected, "cut at {cut}");
         }
-        assert_ne!(whole(&Value::String(blob("ab"))), whole(&Value::String(blob("ba"))));
-        assert_ne!(whole(&Value::String(blob("a"))), whole(&Value::String(blob("a\0"))));
+        assert_ne!(text(b"ab", 0), text(b"ba", 0));
+        assert_ne!(text(b"a", 0), text(b"a\0", 0));
+        assert_ne!(text(b"aaaaaaaab", 0), text(b"baaaaaaaa", 0));
     }
 
     #[test]
@@ -313,17 +423,65 @@ mod tests {
         assert_ne!(whole(&list(&["a", "b"])), whole(&list(&["b", "a"])));
         assert_eq!(whole(&set(&["a", "b"])), whole(&set(&["b", "a"])));
         assert_ne!(whole(&set(&["ab", "c"])), whole(&set(&["a", "bc"])));
-        let mut pieces = Fingerprint::of(&list(&["c"]), 2, None);
-        pieces.merge(&whole(&list(&["a", "b"])));
+        let mut pieces = Fingerprint::of(&list(&["c"]), 2);
+        pieces.merge(&whole(&list(&["a", "b"])), false);
         assert_eq!(pieces, whole(&list(&["a", "b", "c"])));
     }
 
     #[test]
+    fn everything_that_a_hash_or_a_sorted_set_says_matters() {
+        let field = |expires| {
+            let field = Field::new(blob("f"), blob("v")).with_expires_at(expires);
+            whole(&Value::Hash(vec![field]))
+        };
+        assert_ne!(field(None), field(Some(UnixMillis(0))));
+        let member = |score| whole(&Value::SortedSet(vec![Scored::new(blob("m"), score)]));
+        assert_ne!(member(1.0), member(1.000_000_000_000_000_2));
+        assert_eq!(member(0.0), member(-0.0));
+    }
+
+    #[test]
+    fn a_stream_adds_up_from_entries_and_its_tail() {
+        let entry =
+            |seq| StreamEntry { id: StreamId::new(1, seq), fields: vec![(blob("f"), blob("v"))] };
+        let mut all = Stream::default();
+        all.entries = vec![entry(1), entry(2)];
+        all.last_id = StreamId::new(1, 2);
+        all.groups = vec![Group::new(blob("g"), StreamId::new(1, 1))];
+        let mut tail = all.clone();
+        let mut head = Stream::default();
+        head.entries = vec![tail.entries.remove(0)];
+        let value = |stream: &Stream<'static>| Value::Stream(Box::new(stream.clone()));
+        let mut sum = Fingerprint::of(&value(&tail), 1);
+        sum.merge(&whole(&value(&head)), false);
+        assert_eq!(sum, whole(&value(&all)));
+        all.groups[0].last_id = StreamId::new(1, 2);
+        assert_ne!(sum, whole(&value(&all)));
+    }
+
+    #[test]
+    fn items_are_compared_as_dynamodb_would() {
+        let item = |number: &'static str, first: &'static str| {
+            let mut item = Item::new();
+            let other = if first == "a" { "b" } else { "a" };
+            let set = AttributeValue::Ss(vec![first.into(), other.into()]);
+            if first == "a" {
+                item.push("set", set.clone());
+            }
+            item.push("n", Number::parse(number).unwrap());
+            if first != "a" {
+                item.push("set", set);
+            }
+            Fingerprint::of_item(&item)
+        };
+        assert_eq!(item("1000", "a"), item("1e3", "b"));
+        assert_ne!(item("1000", "a"), item("1001", "a"));
+    }
+
+    #[test]
     fn the_bytes_are_read_back() {
-        let value = Value::Set(vec![blob("x")]);
-        for expires_at in [None, Some(UnixMillis(-5)), Some(UnixMillis(1_700_000_000_000))] {
-            let fingerprint = Fingerprint::of(&value, 0, expires_at);
-            assert_eq!(Fingerprint::from_bytes(&fingerprint.to_bytes()), fingerprint);
-        }
+        let fingerprint = whole(&Value::Set(vec![blob("x")]));
+        assert_eq!(Fingerprint::from_bytes(&fingerprint.to_bytes()), fingerprint);
+        assert_ne!(key_hash(Db(0), b"k"), key_hash(Db(1), b"k"));
     }
 }
