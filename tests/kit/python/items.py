@@ -10,7 +10,6 @@ import gzip
 import io
 import json
 import pathlib
-import sys
 
 import amazon.ion.simpleion as ion
 import zstandard
@@ -133,18 +132,19 @@ def items(path):
                 raise Bad(f"{path}: not an item: {line!r}")
             yield struct(line["Item"])
         return
-    for line in text.decode("utf-8").splitlines(keepends=False) if not name.endswith(".csv") else []:
+    if name.endswith(".csv"):
+        yield from csv.DictReader(io.StringIO(text.decode("utf-8"), newline=""), strict=True)
+        return
+    # Not splitlines(): that also cuts at characters that JSON leaves alone, such as U+2028.
+    *lines, rest = text.decode("utf-8").split("\n")
+    if rest:
+        raise Bad(f"{path}: the last line has no end")
+    for line in lines:
         parsed = json.loads(line, object_pairs_hook=once)
         if list(parsed) != ["Item"]:
             raise Bad(f"{path}: not an item: {line[:200]}")
         yield {name: plain(value) for name, value in parsed["Item"].items()}
-    if name.endswith(".csv"):
-        yield from csv.DictReader(io.StringIO(text.decode("utf-8"), newline=""), strict=True)
 
 
 def written(item):
     return json.dumps(item, sort_keys=True, ensure_ascii=True)
-
-
-def fail(error):
-    sys.exit(f"{type(error).__name__}: {error}")

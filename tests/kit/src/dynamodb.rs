@@ -16,6 +16,7 @@ use crate::process::Server;
 #[derive(Debug)]
 pub struct DynamoDb {
     server: Server,
+    name: &'static str,
 }
 
 /// The key attributes of a table: name and type (`S`, `N` or `B`).
@@ -69,7 +70,7 @@ impl DynamoDb {
             command.args(["--host", "127.0.0.1", "--log", "quiet", "--port"]).arg(port.to_string());
             Ok(command)
         })?;
-        Ok(Self { server })
+        Ok(Self { server, name: "dynoxide" })
     }
 
     /// DynamoDB Local, Amazon's own.
@@ -91,7 +92,12 @@ impl DynamoDb {
                 .arg(port.to_string());
             Ok(command)
         })?;
-        Ok(Self { server })
+        Ok(Self { server, name: "dynamodb-local" })
+    }
+
+    /// Which of the two it is.
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
     /// Where an SDK finds it.

@@ -3,22 +3,40 @@
 use keystar_kit::dynamodb::{DynamoDb, Keys};
 use keystar_kit::migrate;
 
-use crate::readers::Corpus;
+use crate::readers::{Corpus, mapping_file};
 
+/// Every case of the corpus, one item a record and one item an element.
 fn every_item_is_accepted(server: &DynamoDb) {
-    let corpus = Corpus::new();
+    let corpus = Corpus::shared();
     let mut client = server.connect().unwrap();
-    let keys = Keys::partition("key", "S");
+    let one = Keys::partition("key", "S");
+    let text = |name: &str| (name.to_owned(), "S".to_owned());
+    let many = Keys { partition: text("pk"), sort: Some(text("sk")) };
     let mut items = 0;
     let mut findings = Vec::new();
-    for (number, (name, _)) in corpus.cases.iter().enumerate() {
-        let lines = migrate::sorted_lines(&corpus.path(name, "json")).unwrap();
-        items += lines.len();
-        let differences = client.round_trip(&format!("table{number}"), &keys, &lines).unwrap();
-        findings
-            .extend(differences.iter().take(3).map(|difference| format!("{name}: {difference:?}")));
+    for (number, (name, dump)) in corpus.cases.iter().enumerate() {
+        let form = format!("collection-{}", server.name());
+        let folder = corpus.path(name, &form);
+        let mapping = mapping_file("collection");
+        migrate::convert(
+            dump,
+            &folder,
+            "dynamodb-json",
+            "none",
+            &["--mapping", mapping.to_str().unwrap()],
+        )
+        .unwrap();
+        for (keys, folder) in [(&one, corpus.path(name, "dynamodb-json-none")), (&many, folder)] {
+            let lines = migrate::sorted_lines(&folder).unwrap();
+            items += lines.len();
+            let table = format!("table{number}-{}", keys.partition.0);
+            let differences = client.round_trip(&table, keys, &lines).unwrap();
+            findings.extend(
+                differences.iter().take(3).map(|difference| format!("{name}: {difference:?}")),
+            );
+        }
     }
-    assert!(items > 2000, "only {items} items");
+    assert!(items > 10_000, "only {items} items");
     let shown: Vec<String> =
         findings.iter().map(|finding| finding.chars().take(1000).collect()).collect();
     assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), shown.join("\n"));
