@@ -61,8 +61,7 @@ fn benches(c: &mut Criterion) {
     group.bench_function("parse json", |b| b.iter(|| json::parse_item(black_box(&line)).is_ok()));
     let mut ion_line = Vec::new();
     ion::write_item(&item, &mut ion_line);
-    group
-        .bench_function("parse ion", |b| b.iter(|| ion::parse_item(black_box(&ion_line)).is_ok()));
+    group.bench_function("parse ion", |b| b.iter(|| ion::parse_item(black_box(&ion_line)).is_ok()));
     group.bench_function("number from canonical", |b| {
         b.iter(|| Number::from_canonical(black_box(b"-48.711598")).is_some());
     });

@@ -162,7 +162,7 @@ impl<'a> Number<'a> {
     pub fn cmp_value(&self, other: &Number<'_>) -> Ordering {
         let (a, b) = (Shape::of_checked(&self.0), Shape::of_checked(&other.0));
         let sign = a.sign().cmp(&b.sign());
-        if sign.is_ne() {
+        if sign.is_ne() || a.zero {
             return sign;
         }
         let magnitude = a

@@ -1,1 +1,12 @@
+//! What holds for any item: texts come back equal, hostile bytes do no harm, limits are exact.
 
+mod arbitrary;
+mod hostile;
+mod ion;
+mod json;
+mod limits;
+mod number;
+mod table;
+
+#[cfg(any(feature = "aws-sdk-dynamodb-1", feature = "serde_dynamo-4"))]
+mod foreign;
