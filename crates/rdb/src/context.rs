@@ -1,7 +1,7 @@
 //! What a value's bytes need to be read, apart from themselves.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::encoding::Family;
 
@@ -31,6 +31,12 @@ impl Context {
     #[must_use]
     pub fn redis(version: u16) -> Self {
         Self::new(Family::Redis, version)
+    }
+
+    /// The context of values that need none.
+    pub(crate) fn none() -> &'static Self {
+        static NONE: LazyLock<Context> = LazyLock::new(|| Context::redis(0));
+        &NONE
     }
 
     /// Whose dump it is.

@@ -109,7 +109,6 @@ layouts! {
     HashTemplateArray "hash_template_array" Hash Some(31), None;
     HashTemplateArrayRef "hash_template_array_ref" Hash Some(32), None;
     ValkeyHash2 "valkey_hash_2" Hash None, Some(22);
-    ValkeyPathHash "valkey_path_hash" Hash None, Some(23);
 }
 
 /// The table of [`Layout::of`], worked out at compile time: it is asked for every record.
@@ -135,6 +134,8 @@ pub struct Encoding {
 }
 
 impl Encoding {
+    pub(crate) const STRING: Self = Self { family: Family::Redis, byte: 0, layout: Layout::String };
+
     /// The encoding that a family writes as this type byte.
     ///
     /// # Errors
@@ -202,7 +203,7 @@ mod tests {
         let name = |family, byte| Encoding::new(family, byte).map(Encoding::name);
         assert_eq!(name(Family::Redis, 22), Ok("hash_metadata_pre_ga"));
         assert_eq!(name(Family::Valkey, 22), Ok("valkey_hash_2"));
-        assert_eq!(name(Family::Valkey, 24), Err(ErrorKind::UnknownType(24)));
+        assert_eq!(name(Family::Valkey, 23), Err(ErrorKind::UnknownType(23)));
         assert_eq!(name(Family::Redis, 6), Err(ErrorKind::ModulePreGa));
         assert_eq!(name(Family::Redis, 8), Err(ErrorKind::UnknownType(8)));
         assert_eq!(name(Family::Redis, 33), Err(ErrorKind::UnknownType(33)));

@@ -89,6 +89,15 @@ impl Filter {
         self
     }
 
+    /// Whether everything passes.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.dbs.is_none()
+            && self.patterns.is_empty()
+            && self.kinds.is_none()
+            && matches!(self.expiry, Expiry::Any)
+            && self.predicate.is_none()
+    }
+
     /// Whether the key passes.
     #[must_use]
     #[inline]
