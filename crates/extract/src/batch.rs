@@ -1,6 +1,6 @@
 //! Records on their way from the source's thread to the workers, in few allocations.
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{collections::BTreeMap, ops::Range};
 
 use keystar_rdb::{
     Blob, Context, Db, Encoding, Frame, Head, ModuleId, Part, Record, UnixMillis, Usage,
@@ -111,12 +111,12 @@ pub enum Entry<'a> {
 /// A piece of the source's work, filled by [`Source::fill`](crate::Source::fill) and used again.
 #[derive(Debug, Default)]
 pub struct Batch {
-    pub(crate) context: Option<Arc<Context>>,
+    pub(crate) context: Option<Context>,
     /// Keys and payloads of the frames, one after the other.
     pub(crate) bytes: Vec<u8>,
     pub(crate) packed: Vec<Packed>,
-    /// Bytes of the parts, which live on the heap.
-    pub(crate) part_bytes: usize,
+    /// A part is as big as a batch should be.
+    has_part: bool,
     pub(crate) remarks: Remarks,
     pub(crate) position: Option<Position>,
     pub(crate) source_bytes: u64,
@@ -162,7 +162,7 @@ impl Batch {
 
     /// What the frames need to be decoded.
     pub fn context(&self) -> Option<&Context> {
-        self.context.as_deref()
+        self.context.as_ref()
     }
 
     /// What the source met while it filled this batch, apart from the records.
@@ -185,15 +185,15 @@ impl Batch {
         self.packed.is_empty() && self.remarks.is_empty()
     }
 
-    /// Bytes that the batch holds.
-    pub(crate) fn held_bytes(&self) -> usize {
-        self.bytes.len() + self.part_bytes
+    /// Whether the batch holds what a batch of this many bytes should.
+    pub(crate) fn is_full(&self, batch_bytes: usize) -> bool {
+        self.has_part || self.bytes.len() >= batch_bytes
     }
 
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.packed.clear();
-        self.part_bytes = 0;
+        self.has_part = false;
         self.remarks = Remarks::default();
         self.position = None;
     }
@@ -214,8 +214,8 @@ impl Batch {
         }));
     }
 
-    pub(crate) fn push_part(&mut self, part: Part, ordinal: u64, bytes: usize) {
-        self.part_bytes += bytes;
+    pub(crate) fn push_part(&mut self, part: Part, ordinal: u64) {
+        self.has_part = true;
         self.packed.push(Packed::Part(Box::new(part), ordinal));
     }
 

@@ -12,13 +12,9 @@ use std::{
 };
 
 use futures_core::future::BoxFuture;
-use keystar_rdb::{
-    Event, Filter, Frame, Level, Options, Part, Parser, Parts, ResumePoint, Step,
-};
+use keystar_rdb::{Event, Filter, Level, Options, Parser, Parts, ResumePoint, Step, Trailing};
 
-use crate::{
-    Batch, Compression, Error, Failure, Position, Source, compression,
-};
+use crate::{Batch, Compression, Error, Failure, Position, Source, compression};
 
 /// Bytes that are read from the file, and fed to the parser, at a time.
 const READ_BYTES: usize = 256 << 10;
@@ -169,8 +165,9 @@ impl RdbFile {
     ) -> Result<Self, Error> {
         let stored_read = Arc::new(AtomicU64::new(0));
         let counted = Counted { reader, bytes: Arc::clone(&stored_read) };
-        let (compression, reader) = compression::unwrap(BufReader::with_capacity(READ_BYTES, counted))
-            .map_err(|source| Error::Read { offset: 0, source })?;
+        let (compression, reader) =
+            compression::unwrap(BufReader::with_capacity(READ_BYTES, counted))
+                .map_err(|source| Error::Read { offset: 0, source })?;
         Ok(Self {
             reader,
             compression,
@@ -194,7 +191,7 @@ impl RdbFile {
 
     fn next_batch(&mut self, batch: &mut Batch) -> Result<bool, Error> {
         batch.clear();
-        while !self.ended && batch.held_bytes() < self.options.batch_bytes {
+        while !self.ended && !batch.is_full(self.options.batch_bytes) {
             // The parser lends its events, so what they need of `self` is borrowed apart.
             let mut taker = Taker {
                 batch,
@@ -212,18 +209,18 @@ impl RdbFile {
                 Err(error) => return Err(error.into()),
             }
         }
-        batch.context = Some(self.parser.context());
+        batch.context = Some(self.parser.context().clone());
         batch.source_bytes = self.stored_read.load(Ordering::Relaxed);
-        batch.position = self.parser.resume_point().map(|point| Position {
-            offset: point.offset,
-            state: point.to_bytes(),
-        });
+        batch.position = self
+            .parser
+            .resume_point()
+            .map(|point| Position { offset: point.offset, state: point.to_bytes() });
         Ok(!self.ended || !batch.is_empty())
     }
 
     /// Notes a record that is damaged by itself; the parser goes on with the next one.
     fn fail(&mut self, error: &keystar_rdb::Error, batch: &mut Batch) {
-        self.parts = Parts::new(self.options.max_value_bytes);
+        self.parts.abandon();
         let Some(Piecewise { offset, given }) = self.part.take() else {
             return batch.push_failure(Failure::new(error, error.offset()), None);
         };
@@ -262,8 +259,8 @@ impl RdbFile {
     }
 
     fn skip_to(&mut self, position: &Position) -> Result<(), Error> {
-        let foreign = Error::Position("the checkpoint was not made by this kind of source");
-        let point = ResumePoint::from_bytes(&position.state).ok_or(foreign)?;
+        let point = ResumePoint::from_bytes(&position.state)
+            .map_err(|_| Error::Position("the checkpoint was not made by this kind of source"))?;
         while self.read_bytes < point.offset {
             let left = point.offset - self.read_bytes;
             let count = self.read_chunk()? as u64;
@@ -319,7 +316,8 @@ impl Taker<'_> {
             Event::SlotImport { .. } => remarks.note("slot_imports"),
             Event::Warning(warning) => remarks.warnings.push(warning.to_string()),
             Event::Trailing { bytes, looks_like, .. } => {
-                remarks.warnings.push(format!("{bytes} bytes after the end: {looks_like}"));
+                let what = trailing_name(looks_like);
+                remarks.warnings.push(format!("{bytes} bytes after the end of the dump: {what}"));
             }
             event => self.piece(event),
         }
@@ -341,6 +339,15 @@ impl Taker<'_> {
             self.batch.push_part(part, *self.ordinal);
             *self.ordinal += 1;
         }
+    }
+}
+
+fn trailing_name(trailing: Trailing) -> &'static str {
+    match trailing {
+        Trailing::DisklessMark => "the end mark of a diskless sync",
+        Trailing::Commands => "commands of an AOF, which are not read",
+        Trailing::Zeros => "zeros",
+        _ => "unknown",
     }
 }
 
