@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use crate::places;
 use crate::process::Server;
 
 /// A Redis server on loopback with an empty data set, or one loaded from a file.
@@ -36,6 +37,15 @@ impl Redis {
     /// When it is not installed or does not start.
     pub fn start() -> io::Result<Self> {
         Self::start_program(Path::new("redis-server"), None)
+    }
+
+    /// Starts Valkey 9.1, empty: field expiry, and dumps of Valkey's own family.
+    ///
+    /// # Errors
+    /// When it is not installed or does not start.
+    pub fn valkey() -> io::Result<Self> {
+        let program = places::installed("tools/bin/valkey-server")?;
+        Self::start_program(&program, None)
     }
 
     /// Starts it with the data of an RDB file.
