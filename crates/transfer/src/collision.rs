@@ -55,10 +55,8 @@ pub(crate) fn duplicates(candidates: Vec<Candidate>) -> Vec<Duplicate> {
     let mut duplicates = Vec::new();
     for (origin, mut keys) in records {
         keys.sort_by_key(|key| key.identity);
-        let clash = keys
-            .iter()
-            .find_map(|key| Some((*taken.get(&key.identity)?, key)))
-            .or_else(|| {
+        let clash =
+            keys.iter().find_map(|key| Some((*taken.get(&key.identity)?, key))).or_else(|| {
                 let twice = keys.windows(2).find(|pair| pair[0].identity == pair[1].identity);
                 twice.map(|pair| (origin, &pair[0]))
             });
@@ -110,10 +108,7 @@ mod tests {
     #[test]
     fn the_earlier_record_stays_whatever_the_order() {
         let a = vec![candidate(2, "x"), candidate(1, "x"), candidate(3, "x")];
-        assert_eq!(
-            found(a),
-            [(1, 2, "pk=\"x\"".to_owned()), (1, 3, "pk=\"x\"".to_owned())]
-        );
+        assert_eq!(found(a), [(1, 2, "pk=\"x\"".to_owned()), (1, 3, "pk=\"x\"".to_owned())]);
     }
 
     #[test]
@@ -123,12 +118,7 @@ mod tests {
 
     #[test]
     fn what_a_removed_record_collided_with_stays() {
-        let a = vec![
-            candidate(1, "x"),
-            candidate(2, "x"),
-            candidate(2, "y"),
-            candidate(3, "y"),
-        ];
+        let a = vec![candidate(1, "x"), candidate(2, "x"), candidate(2, "y"), candidate(3, "y")];
         assert_eq!(found(a), [(1, 2, "pk=\"x\"".to_owned())]);
     }
 

@@ -363,7 +363,12 @@ mod tests {
                 ("say", "one, \"two\"\nthree".into()),
                 ("none", AttributeValue::Null),
                 ("empty", "".into()),
-                ("map", AttributeValue::M([("x", true.into())].map(|(n, v)| (n.into(), v)).into_iter().collect())),
+                (
+                    "map",
+                    AttributeValue::M(
+                        [("x", true.into())].map(|(n, v)| (n.into(), v)).into_iter().collect(),
+                    ),
+                ),
             ]),
         ];
         let (text, losses) = rows(&items, &CsvOptions::default());

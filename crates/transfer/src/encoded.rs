@@ -29,16 +29,7 @@ impl fmt::Display for Origin {
 /// Something about an item that the target's text form cannot carry; see
 /// [`Format::Csv`](crate::Format::Csv). JSON and Ion carry everything.
 #[derive(
-    Clone,
-    Copy,
-    Debug,
-    Eq,
-    Hash,
-    Ord,
-    PartialEq,
-    PartialOrd,
-    serde::Deserialize,
-    serde::Serialize,
+    Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Deserialize, serde::Serialize,
 )]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -181,9 +172,9 @@ impl Encoded {
 
     /// What the items lost in the text form, item by item.
     pub fn losses(&self) -> impl Iterator<Item = (EncodeLoss, Origin)> + '_ {
-        self.losses.iter().filter_map(|(item, loss)| {
-            self.entries.get(*item).map(|entry| (*loss, entry.origin))
-        })
+        self.losses
+            .iter()
+            .filter_map(|(item, loss)| self.entries.get(*item).map(|entry| (*loss, entry.origin)))
     }
 
     /// How many items there are.

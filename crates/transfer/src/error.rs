@@ -180,10 +180,7 @@ mod tests {
     fn system_errors_are_sorted_by_what_to_do() {
         let of = |kind: io::ErrorKind| Error::io("write", "out/x", kind.into());
         assert_eq!(of(io::ErrorKind::StorageFull).to_string(), "no space left to write out/x");
-        assert_eq!(
-            of(io::ErrorKind::PermissionDenied).to_string(),
-            "no permission to write out/x"
-        );
+        assert_eq!(of(io::ErrorKind::PermissionDenied).to_string(), "no permission to write out/x");
         assert!(of(io::ErrorKind::TimedOut).is_retryable());
         assert!(!of(io::ErrorKind::StorageFull).is_retryable());
     }

@@ -216,6 +216,9 @@ impl ImportWriter {
             let place = self.setup.store.place("");
             return Err(Error::Resume { place, reason: "it was being finished" });
         }
+        if batch.is_empty() {
+            return Ok(());
+        }
         if batch.lanes().len() != self.lanes.len() {
             return Err(Error::Options("the batch is of another sink's encoder"));
         }

@@ -12,11 +12,8 @@ use std::{
 };
 
 use crate::{
-    Compression, CsvOptions, Error, Format, ImportFile, ImportOptions,
-    csv::Columns,
-    error::OrIo,
-    file::FileWriter,
-    store::Store,
+    Compression, CsvOptions, Error, Format, ImportFile, ImportOptions, csv::Columns, error::OrIo,
+    file::FileWriter, store::Store,
 };
 
 /// Text is gathered to pieces of this size: waking a thread costs as much as compressing a few

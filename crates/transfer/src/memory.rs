@@ -43,7 +43,14 @@ pub struct MemorySink {
 
 /// What a [`MemorySink`] made durable. Clones share it: keep one to look.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryItems(Arc<Mutex<Vec<Kept>>>);
+pub struct MemoryItems(Arc<Mutex<Durable>>);
+
+#[derive(Debug, Default)]
+struct Durable {
+    items: Vec<Kept>,
+    /// By a finish. The items stay, so that the finish can be repeated.
+    removed: HashSet<Origin>,
+}
 
 #[derive(Clone, Debug)]
 struct Kept {
@@ -55,16 +62,23 @@ impl MemoryItems {
     /// The items in the order in which they were written.
     #[must_use]
     pub fn items(&self) -> Vec<Item<'static>> {
-        self.lock()
-            .iter()
+        let durable = self.lock();
+        durable
+            .kept()
             // What was not written by the encoder cannot get here.
             .filter_map(|kept| json::parse_item(&kept.text).ok())
             .map(Item::into_owned)
             .collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Kept>> {
+    fn lock(&self) -> MutexGuard<'_, Durable> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Durable {
+    fn kept(&self) -> impl Iterator<Item = &Kept> {
+        self.items.iter().filter(|kept| !self.removed.contains(&kept.origin))
     }
 }
 
@@ -78,7 +92,10 @@ impl MemorySink {
     /// Goes on where the mark was made.
     #[must_use]
     pub fn resume(table: Table, items: &MemoryItems, mark: &Mark) -> Self {
-        items.lock().truncate(usize::try_from(mark.items).unwrap_or(usize::MAX));
+        let mut durable = items.lock();
+        durable.items.truncate(usize::try_from(mark.items).unwrap_or(usize::MAX));
+        durable.removed.clear();
+        drop(durable);
         Self {
             table: Arc::new(table),
             pool: Arc::new(Pool::new(1)),
@@ -88,7 +105,7 @@ impl MemorySink {
     }
 
     fn commit_all(&mut self) -> Mark {
-        let mut items = self.committed.lock();
+        let items = &mut self.committed.lock().items;
         items.append(&mut self.pending);
         Mark {
             items: items.len() as u64,
@@ -99,31 +116,26 @@ impl MemorySink {
 
     fn finish_all(mut self, retract: &[Origin]) -> Receipt {
         self.commit_all();
-        let mut removed: HashSet<Origin> = retract.iter().copied().collect();
-        let mut items = self.committed.lock();
-        let written = items.len();
-        let candidates = items
-            .iter()
-            .filter(|kept| !removed.contains(&kept.origin))
+        let mut durable = self.committed.lock();
+        durable.removed.extend(retract);
+        let candidates = durable
+            .kept()
             .filter_map(|kept| {
                 let item = json::parse_item(&kept.text).ok()?;
                 Some(Candidate { origin: kept.origin, key: Key::of(&item, &self.table)? })
             })
             .collect();
         let duplicates = collision::duplicates(candidates);
-        removed.extend(duplicates.iter().map(|duplicate| duplicate.second));
-        // Not in place: a finish that is repeated from the mark must find what was committed.
-        let kept: Vec<Kept> =
-            items.iter().filter(|kept| !removed.contains(&kept.origin)).cloned().collect();
-        *items = kept;
-        let bytes = items.iter().map(|kept| kept.text.len() as u64).sum();
+        durable.removed.extend(duplicates.iter().map(|duplicate| duplicate.second));
+        let items = durable.kept().count() as u64;
+        let bytes = durable.kept().map(|kept| kept.text.len() as u64).sum();
         Receipt {
-            items: items.len() as u64,
+            items,
             bytes,
             stored_bytes: bytes,
             files: Vec::new(),
             duplicates,
-            removed_items: (written - items.len()) as u64,
+            removed_items: durable.items.len() as u64 - items,
             losses: BTreeMap::new(),
         }
     }
@@ -137,6 +149,9 @@ impl ItemSink for MemorySink {
 
     fn write(&mut self, batch: Encoded) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
+            if batch.is_empty() {
+                return Ok(());
+            }
             let [text] = batch.lanes() else {
                 return Err(Error::Options("the batch is of another sink's encoder"));
             };

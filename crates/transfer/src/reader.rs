@@ -219,9 +219,7 @@ impl ImportItems {
                 let item = rows.and_then(|rows| rows.item(record));
                 return match item {
                     Ok(item) => Ok(Some(ReadItem { item, file: name, line })),
-                    Err(reason) => {
-                        Err(Error::Row { file: name.to_owned(), line, reason })
-                    }
+                    Err(reason) => Err(Error::Row { file: name.to_owned(), line, reason }),
                 };
             }
         };
@@ -307,7 +305,8 @@ fn single_file(from: &str) -> Result<Option<(Store, SourceFile)>, Error> {
     let (folder, name) = match Store::open(from)? {
         Store::Local(path) => {
             let Ok(metadata) = path.metadata() else { return Ok(None) };
-            let (Some(name), true) = (path.file_name().and_then(|n| n.to_str()), metadata.is_file())
+            let (Some(name), true) =
+                (path.file_name().and_then(|n| n.to_str()), metadata.is_file())
             else {
                 return Ok(None);
             };

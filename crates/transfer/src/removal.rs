@@ -160,9 +160,8 @@ fn find_duplicates(
     for item in colliding {
         by_file.entry(item.file).or_default().push(item);
     }
-    let read = in_parallel(by_file.into_iter().collect(), |(file, items)| {
-        read_keys(setup, file, items)
-    })?;
+    let read =
+        in_parallel(by_file.into_iter().collect(), |(file, items)| read_keys(setup, file, items))?;
     Ok(collision::duplicates(read.into_iter().flatten().collect()))
 }
 
@@ -188,9 +187,8 @@ fn read_keys(setup: &Setup, file: u32, mut items: Vec<Known>) -> Result<Vec<Cand
                     line,
                     source,
                 })?,
-                (Format::DynamoDbJson, _) => json::parse_item(record).map_err(|source| {
-                    Error::Item { file: name.clone(), line, source }
-                })?,
+                (Format::DynamoDbJson, _) => json::parse_item(record)
+                    .map_err(|source| Error::Item { file: name.clone(), line, source })?,
             };
             let key = Key::of(&parsed, &setup.options.table)
                 .ok_or_else(|| damaged("an item is without its key"))?;
@@ -286,10 +284,7 @@ fn in_parallel<T: Send, R: Send>(
                     let Some((number, task)) = next else { return };
                     let result = work(task);
                     let failed = result.is_err();
-                    results
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .insert(number, result);
+                    results.lock().unwrap_or_else(PoisonError::into_inner).insert(number, result);
                     if failed {
                         // The others need not go on.
                         let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);

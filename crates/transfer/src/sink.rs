@@ -12,7 +12,8 @@ use crate::{EncodeLoss, Encoded, Error, ImportFile, Origin, Position, spill::Spi
 /// [wants it](Self::wants_commit) or a checkpoint is due, saves the mark, and ends with
 /// [`finish`](Self::finish).
 ///
-/// - **Order**: items of one lane keep the order in which their batches were written.
+/// - **Order**: wherever items follow one another, their batches do so in the order in which they
+///   were written; inside of a batch, the sink may order items as it likes.
 /// - **Durability**: written means accepted; only a commit makes items durable.
 /// - **Replay**: after a crash, a sink resumed from the last saved mark has exactly the items
 ///   committed by it. The same writes then give the same content.
@@ -56,10 +57,7 @@ pub trait ItemSink: Debug + Send {
     /// # Errors
     ///
     /// As for [`write`](Self::write).
-    fn finish(
-        self: Box<Self>,
-        retract: &[Origin],
-    ) -> BoxFuture<'static, Result<Receipt, Error>>;
+    fn finish(self: Box<Self>, retract: &[Origin]) -> BoxFuture<'static, Result<Receipt, Error>>;
 }
 
 /// Turns items into a sink's text on a worker thread.

@@ -94,14 +94,7 @@ impl Spill {
                 buffer: Vec::new(),
             })
             .collect();
-        Ok(Self {
-            path,
-            file,
-            bytes: mark.bytes,
-            partitions,
-            used_bits: 0,
-            max_slots: MAX_SLOTS,
-        })
+        Ok(Self { path, file, bytes: mark.bytes, partitions, used_bits: 0, max_slots: MAX_SLOTS })
     }
 
     fn create_file(path: PathBuf, used_bits: u32, max_slots: usize) -> Result<Self, Error> {
@@ -387,7 +380,12 @@ mod tests {
         let error = spill.collisions(8).unwrap_err();
         assert_eq!(error.to_string(), "more than 4 items have a key that another item has");
         let mut seen = 0;
-        spill.for_each(|_| { seen += 1; Ok(()) }).unwrap();
+        spill
+            .for_each(|_| {
+                seen += 1;
+                Ok(())
+            })
+            .unwrap();
         assert_eq!(seen, 200_007);
     }
 

@@ -296,7 +296,10 @@ mod tests {
         assert_eq!(local("file:///tmp/a%20b"), Path::new("/tmp/a b"));
         for (place, error) in [
             ("", "cannot use : an empty path"),
-            ("file://host/x", "cannot use file://host/x: a file URL has three slashes and an absolute path"),
+            (
+                "file://host/x",
+                "cannot use file://host/x: a file URL has three slashes and an absolute path",
+            ),
             ("ftp://x", "cannot use ftp://x: URLs are file:///…, s3://… and memory:///…"),
         ] {
             assert_eq!(Store::open(place).unwrap_err().to_string(), error);
