@@ -55,22 +55,13 @@ impl Fingerprint {
         self.elements += other.elements;
     }
 
-    pub(crate) const BYTES: usize = 16 + 8;
-
-    pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
-        let mut bytes = [0; Self::BYTES];
-        let (sum, elements) = bytes.split_at_mut(16);
-        sum.copy_from_slice(&self.sum.to_le_bytes());
-        elements.copy_from_slice(&self.elements.to_le_bytes());
-        bytes
+    /// What [`from_parts`](Self::from_parts) takes besides the elements.
+    pub(crate) fn sum_bytes(&self) -> [u8; 16] {
+        self.sum.to_le_bytes()
     }
 
-    pub(crate) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
-        let (sum, elements) = bytes.split_at(16);
-        Self {
-            sum: u128::from_le_bytes(*sum.first_chunk().unwrap_or(&[0; 16])),
-            elements: u64::from_le_bytes(*elements.first_chunk().unwrap_or(&[0; 8])),
-        }
+    pub(crate) fn from_parts(sum: [u8; 16], elements: u64) -> Self {
+        Self { sum: u128::from_le_bytes(sum), elements }
     }
 }
 
@@ -481,7 +472,8 @@ mod tests {
     #[test]
     fn the_bytes_are_read_back() {
         let fingerprint = whole(&Value::Set(vec![blob("x")]));
-        assert_eq!(Fingerprint::from_bytes(&fingerprint.to_bytes()), fingerprint);
+        let parts = (fingerprint.sum_bytes(), fingerprint.elements);
+        assert_eq!(Fingerprint::from_parts(parts.0, parts.1), fingerprint);
         assert_ne!(key_hash(Db(0), b"k"), key_hash(Db(1), b"k"));
     }
 }

@@ -1,0 +1,337 @@
+//! What a comparison of files with their dump found.
+
+use std::{
+    collections::{BTreeMap, BinaryHeap},
+    fmt,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    document::{Align, Document, Section, Table},
+    units::count,
+};
+
+/// How many findings of each sort are named; all are counted.
+const NAMED: usize = 1000;
+/// How many of those a terminal shows.
+const SHOWN: usize = 20;
+
+/// What a comparison of files with their dump found.
+///
+/// `records = same + missing + different`, but for the records that are compared by items, of which
+/// each item that is missing, extra or different counts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Verification {
+    /// Whether both sides were read to their ends.
+    pub complete: bool,
+    /// Records of the dump that the files must hold, by type.
+    pub records: BTreeMap<String, u64>,
+    /// Records that are the same on both sides, up to the losses.
+    pub same: u64,
+    /// Records of the dump that the files do not hold.
+    pub missing: Findings,
+    /// What the files hold and the dump does not, or what the run set aside.
+    pub extra: Findings,
+    /// Records that are not the same on both sides: type, elements or expiry.
+    pub different: Findings,
+    /// Files and lines that are not what they should be.
+    pub damaged: Findings,
+    /// Of the records, those whose items cannot be read back into records: they were mapped again,
+    /// and their items compared.
+    pub compared_forward: u64,
+    /// Of the records, those that were carried with a loss, by kind of loss: what is left of them
+    /// was compared.
+    pub losses: BTreeMap<String, u64>,
+    /// Records that need not be in the files since nobody wanted them, by reason.
+    pub filtered: BTreeMap<String, u64>,
+    /// Records that need not be in the files since they had expired.
+    pub expired: u64,
+    /// Records that must not be in the files: the reject file lists them.
+    pub rejected: u64,
+    /// Entries of the reject file that are no record of this dump.
+    pub unknown_rejects: u64,
+    /// Files that were read.
+    pub files: u64,
+    /// Items that were read.
+    pub items: u64,
+    /// Whether there was a manifest to hold the files against: sizes, SHA-256, numbers of items.
+    pub has_manifest: bool,
+    /// Remarks on the dump.
+    pub warnings: Vec<String>,
+    /// Wall time in seconds.
+    pub seconds: f64,
+}
+
+/// Findings of one sort.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Findings {
+    /// How many there are.
+    pub count: u64,
+    /// The first thousand, in the order of the dump or of the files.
+    pub first: Vec<Finding>,
+}
+
+/// Something that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The key as text, with its database where that is not 0; of an item, its own key.
+    pub key: String,
+    /// Where: a byte of the dump, a line of a file.
+    pub place: String,
+    /// What is wrong, without contents.
+    pub detail: String,
+}
+
+impl Verification {
+    /// Whether the files hold what the dump holds, no more and no less.
+    pub fn ok(&self) -> bool {
+        let findings = [&self.missing, &self.extra, &self.different, &self.damaged];
+        self.complete
+            && self.unknown_rejects == 0
+            && findings.iter().all(|findings| findings.count == 0)
+    }
+
+    /// How many records of the dump the files must hold.
+    pub fn records(&self) -> u64 {
+        self.records.values().sum()
+    }
+
+    pub(crate) fn document(&self) -> Document {
+        let verdict = match (self.complete, self.ok()) {
+            (false, _) => "Verification, interrupted",
+            (true, true) => "Verified: the files hold what the dump holds",
+            (true, false) => "Differences found",
+        };
+        let mut document = Document::new(verdict);
+        let held = if self.has_manifest { ", as the manifest says" } else { ", no manifest" };
+        let read = format!("{} items in {} files{held}", count(self.items), count(self.files));
+        document.figure("Compared", count(self.records()), format!("records; {read}"));
+        document.figure("Same", count(self.same), "");
+        let findings = [
+            ("Missing", &self.missing, "in the dump, not in the files"),
+            ("Extra", &self.extra, "in the files, not in the dump"),
+            ("Different", &self.different, "type, elements or expiry"),
+            ("Damaged", &self.damaged, "files and lines that are not what they should be"),
+        ];
+        for (name, found, hint) in findings {
+            document.figure(name, count(found.count), hint);
+        }
+        self.alerts(&mut document);
+        let mut types = Table::new([("type", Align::Left), ("records", Align::Right)]);
+        for (kind, records) in &self.records {
+            types.row([kind.clone(), count(*records)]);
+        }
+        document.section(Section::new("Compared, by type").with_table(types));
+        document.section(Section::new("Not to be in the files").with_table(self.absent()));
+        document.section(self.losses());
+        for (name, found, _) in findings {
+            document.section(found.section(name));
+        }
+        document
+    }
+
+    fn alerts(&self, document: &mut Document) {
+        if self.unknown_rejects > 0 {
+            document.alerts.push(format!(
+                "{} entries of the reject file are no records of this dump: is it the dump that \
+                 the run read?",
+                count(self.unknown_rejects)
+            ));
+        }
+        document.alerts.extend(self.warnings.iter().cloned());
+    }
+
+    fn absent(&self) -> Table {
+        let mut table = Table::new([("reason", Align::Left), ("records", Align::Right)]);
+        for (reason, records) in &self.filtered {
+            table.row([format!("filtered: {reason}"), count(*records)]);
+        }
+        for (reason, records) in [("expired", self.expired), ("rejected", self.rejected)] {
+            if records > 0 {
+                table.row([reason.to_owned(), count(records)]);
+            }
+        }
+        table
+    }
+
+    fn losses(&self) -> Section {
+        let mut table = Table::new([("loss", Align::Left), ("records", Align::Right)]);
+        for (kind, records) in &self.losses {
+            table.row([kind.clone(), count(*records)]);
+        }
+        let section = Section::new("Compared up to losses").with_table(table);
+        if self.compared_forward == 0 {
+            return section;
+        }
+        section.with_remark(format!(
+            "{} records cannot be read back from their items; they were mapped again, and their \
+             items compared.",
+            count(self.compared_forward)
+        ))
+    }
+}
+
+impl fmt::Display for Verification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.document().fmt(f)
+    }
+}
+
+impl Findings {
+    fn section(&self, name: &str) -> Section {
+        let mut table =
+            Table::new([("key", Align::Left), ("place", Align::Left), ("what", Align::Left)]);
+        for finding in self.first.iter().take(SHOWN) {
+            table.row([finding.key.clone(), finding.place.clone(), finding.detail.clone()]);
+        }
+        let rest = self.count.saturating_sub(self.first.len().min(SHOWN) as u64);
+        let section = Section::new(name).with_table(table);
+        if rest == 0 { section } else { section.with_remark(format!("and {} more", count(rest))) }
+    }
+}
+
+impl Finding {
+    pub(crate) fn new(
+        key: impl Into<String>,
+        place: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self { key: key.into(), place: place.into(), detail: detail.into() }
+    }
+}
+
+/// Counts things and keeps the first of them by place, whatever the order they come in.
+#[derive(Debug)]
+pub(crate) struct Firsts<T> {
+    pub(crate) count: u64,
+    /// The last of the first on top.
+    heap: BinaryHeap<Placed<T>>,
+}
+
+#[derive(Debug)]
+struct Placed<T>(u64, T);
+
+impl<T> Default for Firsts<T> {
+    fn default() -> Self {
+        Self { count: 0, heap: BinaryHeap::new() }
+    }
+}
+
+impl<T> Firsts<T> {
+    pub(crate) fn push(&mut self, place: u64, thing: T) {
+        self.count += 1;
+        if self.heap.len() < NAMED {
+            self.heap.push(Placed(place, thing));
+        } else if self.heap.peek().is_some_and(|last| place < last.0) {
+            self.heap.pop();
+            self.heap.push(Placed(place, thing));
+        }
+    }
+
+    pub(crate) fn places(&self) -> impl Iterator<Item = u64> + '_ {
+        self.heap.iter().map(|placed| placed.0)
+    }
+
+    /// The first things in their order, named.
+    pub(crate) fn named(self, name: impl Fn(u64, T) -> Finding) -> Findings {
+        let first = self.heap.into_sorted_vec();
+        let first = first.into_iter().map(|Placed(place, thing)| name(place, thing)).collect();
+        Findings { count: self.count, first }
+    }
+}
+
+impl<T> PartialEq for Placed<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<T> Eq for Placed<T> {}
+
+impl<T> PartialOrd for Placed<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<T> Ord for Placed<T> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_are_the_first_whatever_the_order() {
+        let mut firsts = Firsts::default();
+        for n in (0..5000_u64).rev() {
+            firsts.push(n, n);
+        }
+        let findings = firsts.named(|place, n| Finding::new(n.to_string(), place.to_string(), ""));
+        assert_eq!(findings.count, 5000);
+        assert_eq!(findings.first.len(), NAMED);
+        let keys = findings.first.iter().map(|finding| finding.key.parse::<usize>().unwrap());
+        assert!(keys.eq(0..NAMED));
+    }
+
+    #[test]
+    fn only_what_was_read_whole_is_ok() {
+        let mut verification = Verification { complete: true, ..Verification::default() };
+        assert!(verification.ok());
+        verification.damaged.count = 1;
+        assert!(!verification.ok());
+        assert!(!Verification::default().ok());
+        let unknown =
+            Verification { complete: true, unknown_rejects: 1, ..Verification::default() };
+        assert!(!unknown.ok());
+    }
+
+    #[test]
+    fn the_text_names_what_was_found() {
+        let finding = Finding::new("user:1", "byte 9", "3 elements in the dump, 2 in the files");
+        let verification = Verification {
+            complete: true,
+            records: [("hash".to_owned(), 2)].into(),
+            same: 1,
+            different: Findings { count: 1, first: vec![finding] },
+            compared_forward: 1,
+            losses: [("field_hashed".to_owned(), 1)].into(),
+            items: 2,
+            files: 1,
+            has_manifest: true,
+            ..Verification::default()
+        };
+        let expected = "\
+Differences found
+
+  Compared   2  records; 2 items in 1 files, as the manifest says
+  Same       1
+  Missing    0  in the dump, not in the files
+  Extra      0  in the files, not in the dump
+  Different  1  type, elements or expiry
+  Damaged    0  files and lines that are not what they should be
+
+Compared, by type
+  type  records
+  hash        2
+
+Compared up to losses
+  loss          records
+  field_hashed        1
+  1 records cannot be read back from their items; they were mapped again, and their items
+  compared.
+
+Different
+  key     place   what
+  user:1  byte 9  3 elements in the dump, 2 in the files
+";
+        assert_eq!(verification.to_string(), expected);
+    }
+}
