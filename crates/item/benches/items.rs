@@ -1,6 +1,8 @@
 //! The cost of one item of the usual shape: a short key and a map of four short attributes, about
 //! 170 bytes of DynamoDB JSON. `cargo bench -p keystar-item`.
 
+#![allow(clippy::expect_used, missing_docs, reason = "a bench may fail")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -4,7 +4,7 @@
 //! it is. An import that meets an item which breaks a rule ends as failed, though it has loaded the
 //! others, so items are checked before they are written.
 //!
-//! Numbers need no check here: a [`Number`](crate::Number) that exists is one that DynamoDB takes.
+//! Numbers need no check here: a [`Number`] that exists is one that DynamoDB takes.
 //!
 //! # Sizes
 //!
@@ -30,7 +30,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use crate::{AttributeValue, Attributes, Item, KeyAttribute, KeyType, Number, Table};
+use crate::{AttributeValue, Attributes, Item, KeyAttribute, KeySchema, KeyType, Number, Table};
 
 /// Most bytes that an item has: 400 KB.
 pub const MAX_ITEM_BYTES: usize = 409_600;
@@ -76,23 +76,13 @@ pub fn check(item: &Item<'_>, table: &Table) -> Result<u32, Violation> {
     for (name, value) in &item.attributes {
         names.meet(name);
         bytes += check_attribute(name, value, 1)?;
-        if *name == key.partition.name {
-            has_partition = true;
-            check_key(value, &key.partition, MAX_PARTITION_KEY_BYTES)?;
-        } else if let Some(sort) = &key.sort {
-            if *name == sort.name {
-                has_sort = true;
-                check_key(value, sort, MAX_SORT_KEY_BYTES)?;
-            }
+        match check_key_part(name, value, key)? {
+            Some(Part::Partition) => has_partition = true,
+            Some(Part::Sort) => has_sort = true,
+            None => {}
         }
         for index in &table.indexes {
-            if *name == index.key.partition.name {
-                check_key(value, &index.key.partition, MAX_PARTITION_KEY_BYTES)?;
-            } else if let Some(sort) = &index.key.sort {
-                if *name == sort.name {
-                    check_key(value, sort, MAX_SORT_KEY_BYTES)?;
-                }
-            }
+            check_key_part(name, value, &index.key)?;
         }
     }
     names.check(&item.attributes)?;
@@ -383,6 +373,31 @@ fn find_twice<T>(members: &[T], order: impl Fn(&T, &T) -> Ordering) -> Option<&T
     let mut sorted: Vec<&T> = members.iter().collect();
     sorted.sort_unstable_by(|a, b| order(a, b));
     sorted.windows(2).find(|pair| order(pair[0], pair[1]).is_eq()).map(|pair| pair[0])
+}
+
+enum Part {
+    Partition,
+    Sort,
+}
+
+/// Which part of the key the attribute is, if any; an attribute that is one must be fit for it.
+#[inline]
+fn check_key_part(
+    name: &str,
+    value: &AttributeValue<'_>,
+    key: &KeySchema,
+) -> Checked<Option<Part>> {
+    if name == key.partition.name {
+        check_key(value, &key.partition, MAX_PARTITION_KEY_BYTES)?;
+        return Ok(Some(Part::Partition));
+    }
+    match &key.sort {
+        Some(sort) if name == sort.name => {
+            check_key(value, sort, MAX_SORT_KEY_BYTES)?;
+            Ok(Some(Part::Sort))
+        }
+        _ => Ok(None),
+    }
 }
 
 fn check_key(value: &AttributeValue<'_>, key: &KeyAttribute, max_bytes: usize) -> Checked<()> {

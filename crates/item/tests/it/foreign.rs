@@ -26,6 +26,8 @@ macro_rules! suite {
             type Foreign = $foreign;
 
             proptest! {
+                #![proptest_config(ProptestConfig::with_cases(64))]
+
                 #[test]
                 fn there_and_back(item in arbitrary::item()) {
                     prop_assume!(has_names_once(&item.attributes.clone().into()));

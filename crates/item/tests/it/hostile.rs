@@ -67,6 +67,10 @@ proptest! {
     )) {
         read_all(tokens.concat().as_bytes());
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn broken_items(

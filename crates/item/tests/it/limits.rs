@@ -233,6 +233,8 @@ fn keys_of_indexes() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// The size that the check counts is the size that `size` counts, and an item that passes has
     /// no name and no member twice.
     #[test]

@@ -1,5 +1,7 @@
 //! What holds for any item: texts come back equal, hostile bytes do no harm, limits are exact.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests may fail, in their helpers too")]
+
 mod arbitrary;
 mod hostile;
 mod ion;
