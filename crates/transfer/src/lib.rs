@@ -14,6 +14,7 @@ mod memory;
 mod memory_store;
 #[cfg(feature = "s3")]
 mod object_store;
+mod offload;
 mod options;
 mod pool;
 mod reader;
@@ -30,6 +31,7 @@ pub use error::Error;
 pub use import::ImportWriter;
 pub use manifest::{ImportFile, Manifest};
 pub use memory::{MemoryItems, MemorySink};
+pub use offload::Offloads;
 pub use options::{Compression, CsvOptions, Format, ImportOptions};
 pub use reader::{ImportItems, ImportReader, ReadItem, SourceFile};
 pub use sink::{Duplicate, ItemEncoder, ItemSink, LossCount, Mark, Receipt};

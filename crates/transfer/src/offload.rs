@@ -1,0 +1,81 @@
+use std::io::Write;
+
+use crate::{
+    Error,
+    error::OrIo,
+    store::{Store, Upload},
+};
+
+/// The folder of the values that are too big for an item, beside the import prefix.
+const OFFLOAD: &str = "offload";
+
+/// Values too big for any item, as files beside the items: `DIR/offload/NAME`.
+///
+/// ```
+/// use keystar_transfer::Offloads;
+///
+/// let mut offloads = Offloads::open("memory:///offload-example")?;
+/// offloads.write("5f2a", b"the first piece, ", false)?;
+/// offloads.write("5f2a", b"and the last", true)?;
+/// # Ok::<(), keystar_transfer::Error>(())
+/// ```
+///
+/// A file is complete, and on disk, when its last piece has been written. Writing a value again
+/// replaces it, so a replay after a crash changes nothing.
+#[derive(Debug)]
+pub struct Offloads {
+    store: Store,
+    open: Option<(String, Upload)>,
+}
+
+impl Offloads {
+    /// Finds the folder `to`, as [`ImportWriter::create`](crate::ImportWriter::create) does;
+    /// nothing is made until a value comes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Place`]: the URL is of no kind that is known.
+    pub fn open(to: &str) -> Result<Self, Error> {
+        Ok(Self { store: Store::open(to)?, open: None })
+    }
+
+    /// Writes a piece of a value; the pieces of one value follow each other.
+    ///
+    /// # Errors
+    ///
+    /// The target's side failed.
+    pub fn write(&mut self, name: &str, bytes: &[u8], last: bool) -> Result<(), Error> {
+        let path = format!("{OFFLOAD}/{name}");
+        let mut upload = match self.open.take() {
+            Some((open, upload)) if open == name => upload,
+            // A value whose record was given up half-way leaves nothing.
+            _ => self.store.create(&path)?,
+        };
+        upload.write_all(bytes).or_io("write", self.store.place(&path))?;
+        if last {
+            return upload.complete().or_io("complete", self.store.place(&path));
+        }
+        self.open = Some((name.to_owned(), upload));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn pieces_become_one_file_and_a_value_given_up_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut offloads = Offloads::open(dir.path().to_str().unwrap()).unwrap();
+        offloads.write("lost", b"half of", false).unwrap();
+        for _ in 0..2 {
+            offloads.write("kept", b"one, ", false).unwrap();
+            offloads.write("kept", b"two", true).unwrap();
+        }
+        let kept = dir.path().join("offload/kept");
+        assert_eq!(fs::read(kept).unwrap(), b"one, two");
+        assert_eq!(fs::read_dir(dir.path().join("offload")).unwrap().count(), 1);
+    }
+}
