@@ -3,6 +3,7 @@
 use std::{error::Error as StdError, fmt, panic, process::ExitCode};
 
 use keystar_pipeline::{Error, Occupied};
+use keystar_rdb::ErrorKind;
 
 use crate::output;
 
@@ -30,7 +31,7 @@ impl Failure {
     const TARGET: u8 = 5;
     const OCCUPIED: u8 = 6;
     const REJECTED: u8 = 1;
-    const BUG: u8 = 70;
+    const BUG: i32 = 70;
 
     fn new(code: u8, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { code, cause: cause.into(), hints: Vec::new() }
@@ -63,7 +64,9 @@ impl fmt::Display for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let (code, hint) = match &error {
+            Error::Source(keystar_extract::Error::Dump(dump)) => (Self::SOURCE, source_hint(dump)),
             Error::Source(_) => (Self::SOURCE, None),
+            Error::Mapping(_) => (Self::MAPPING, None),
             Error::Target(_) => (Self::TARGET, Some("run the same command with --resume")),
             Error::Work { .. } => (Self::TARGET, Some("run the same command with --resume")),
             Error::Rejected { corrupt, .. } => (
@@ -77,7 +80,7 @@ impl From<Error> for Failure {
                 _ => "choose an empty folder",
             })),
             Error::Usage(_) => (Self::USAGE, None),
-            _ => (Self::BUG, None),
+            _ => (Self::TARGET, None),
         };
         let failure = Self::new(code, error);
         match hint {
@@ -106,11 +109,27 @@ pub(crate) fn report(result: Result<Outcome, Failure>) -> ExitCode {
     }
 }
 
-/// Turns a panic into the exit code that says whose fault it is.
-pub(crate) fn catching_bugs(command: impl FnOnce() -> ExitCode + panic::UnwindSafe) -> ExitCode {
-    panic::catch_unwind(command).unwrap_or_else(|_| {
+fn source_hint(error: &keystar_rdb::Error) -> Option<&'static str> {
+    match error.kind() {
+        ErrorKind::ChecksumMismatch { .. } => {
+            Some("the dump is damaged; --no-checksum goes on with a warning")
+        }
+        ErrorKind::Truncated => Some("the dump ends too early: was it copied whole?"),
+        ErrorKind::UnknownType(_) | ErrorKind::UnknownOpcode(_) => {
+            Some("the dump may be of a newer server than this version of migrate knows")
+        }
+        _ => None,
+    }
+}
+
+/// Makes a panic end the process with the code that says whose fault it is: other threads may wait
+/// for the one that broke.
+pub(crate) fn own_our_bugs() {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        hook(panic);
         let bug = "this is a bug in migrate; nothing that was committed is lost";
         output::failure(&[bug.to_owned()], &["please report the lines above".to_owned()]);
-        ExitCode::from(Failure::BUG)
-    })
+        std::process::exit(Failure::BUG);
+    }));
 }

@@ -16,7 +16,8 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    exit::own_our_bugs();
     let cli = cli::Cli::parse();
     output::start_log(cli.log);
-    exit::catching_bugs(|| exit::report(commands::run(cli)))
+    exit::report(commands::run(cli))
 }

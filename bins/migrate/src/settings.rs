@@ -32,6 +32,10 @@ impl Rules {
             Failure::mapping(error).hint(format!("the mapping file is {}", path.display()))
         })?;
         let mapping = mapping(&text, salt.as_deref(), path)?;
+        if mapping.needs_salt() {
+            return Err(Failure::mapping("the mapping hashes fields, and there is no salt")
+                .hint(format!("put a secret into the environment variable {}", rules.salt_env)));
+        }
         Ok(Self { mapping, text: Some(text), salt, as_of })
     }
 

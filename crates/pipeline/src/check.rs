@@ -112,7 +112,7 @@ fn source(spec: &MigrationSpec, checks: &mut Checks) -> Result<(), Error> {
 }
 
 fn target(spec: &MigrationSpec, work: Option<&Path>, checks: &mut Checks) -> Result<(), Error> {
-    let work = work_dir(spec, work)?;
+    let work = work_dir(&spec.to, work)?;
     if work.join("run.json").exists() {
         let found = format!("{} holds a run: --resume or --restart", work.display());
         checks.push("target", State::Warning, found);

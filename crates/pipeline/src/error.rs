@@ -10,6 +10,9 @@ pub enum Error {
     /// The target side failed.
     #[error("the target failed")]
     Target(#[source] keystar_transfer::Error),
+    /// The mapping does not hold.
+    #[error("the mapping does not hold")]
+    Mapping(#[source] keystar_mapping::SpecError),
     /// The work directory, the reject file or a spool cannot be read or written.
     #[error("cannot use {path}", path = path.display())]
     Work {

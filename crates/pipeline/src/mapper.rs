@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use keystar_extract::{Batch, Entry, Failure};
 use keystar_item::limits::{Violation, ViolationKind};
 use keystar_mapping::{Mapped, Mapping, PartState, Reject, Route, RuleIndex};
-use keystar_rdb::{Head, Part, Record, UnixMillis};
+use keystar_rdb::{Head, Part, Record};
 
 use crate::rejects::Rejected;
 
@@ -43,7 +43,6 @@ pub(crate) enum Source<'a> {
 #[derive(Debug)]
 pub(crate) struct Mapper<'m> {
     mapping: &'m Mapping,
-    as_of: UnixMillis,
     turnstile: Turnstile,
 }
 
@@ -58,7 +57,7 @@ struct Turnstile {
 #[derive(Debug, Default)]
 struct Piecewise {
     next: u64,
-    state: Option<PartState>,
+    state: Option<(RuleIndex, PartState)>,
     /// Set when the rest of the record is to be passed over.
     settled: bool,
 }
@@ -68,6 +67,7 @@ pub(crate) type Verdict = Result<(), Violation>;
 
 /// Why a record that has a rule became no items.
 enum Refusal {
+    NoRule,
     Mapping(Reject),
     Limit(Violation),
 }
@@ -85,14 +85,14 @@ impl From<Violation> for Refusal {
 }
 
 impl<'m> Mapper<'m> {
-    pub(crate) fn new(mapping: &'m Mapping, as_of: UnixMillis) -> Self {
-        Self { mapping, as_of, turnstile: Turnstile::default() }
+    pub(crate) fn new(mapping: &'m Mapping) -> Self {
+        Self { mapping, turnstile: Turnstile::default() }
     }
 
     /// Takes every entry of the batch to its fate, in order. Where `on` refuses a record that was
     /// mapped, it is called again with the rejection.
     pub(crate) fn map_batch(&self, batch: &Batch, mut on: impl FnMut(Fate<'_>) -> Verdict) {
-        let mut mapped = Mapped::new();
+        let mut spare = Mapped::new();
         for entry in batch.entries() {
             match entry {
                 Entry::Frame(frame) => {
@@ -100,7 +100,9 @@ impl<'m> Mapper<'m> {
                     let Some(context) = batch.context() else { continue };
                     match frame.decode(context) {
                         Ok(record) => {
+                            let mut mapped = spare.recycle();
                             self.record(&frame.head, rule, &record, &mut mapped, &mut on);
+                            spare = mapped.recycle();
                         }
                         Err(error) => {
                             let failure = Failure::new(&error, frame.head.offset);
@@ -111,7 +113,9 @@ impl<'m> Mapper<'m> {
                 Entry::Record { record, offset } => {
                     let head = Head::of(record).with_offset(offset);
                     let Some(rule) = self.route(&head, &mut on) else { continue };
+                    let mut mapped = spare.recycle();
                     self.record(&head, rule, record, &mut mapped, &mut on);
+                    spare = mapped.recycle();
                 }
                 Entry::Part { part, ordinal } => self.part(part, ordinal, &mut on),
                 Entry::Failed { failure, ordinal: None } => {
@@ -135,10 +139,11 @@ impl<'m> Mapper<'m> {
         head: &Head<'_>,
         on: &mut impl FnMut(Fate<'_>) -> Verdict,
     ) -> Option<RuleIndex> {
-        match self.mapping.route(head, self.as_of) {
+        match self.mapping.route(head) {
             Route::Rule(rule) => return Some(rule),
-            Route::Filtered(reason) => settle(on, Fate::Filtered(reason)),
-            Route::Expired => settle(on, Fate::Expired),
+            Route::Filtered(reason) => settle(on, Fate::Filtered(reason.name())),
+            Route::Expired(_) => settle(on, Fate::Expired),
+            Route::Rejected => settle(on, Refusal::NoRule.into_fate(head, false)),
         }
         None
     }
@@ -165,7 +170,6 @@ impl<'m> Mapper<'m> {
         mapped: &mut Mapped<'a>,
         on: &mut impl FnMut(Fate<'_>) -> Verdict,
     ) -> Result<(), Refusal> {
-        mapped.clear();
         self.mapping.map(rule, record, mapped)?;
         let record = Source::Record(record);
         Ok(on(Fate::Mapped(Pieces { head, rule, mapped, record, last: true }))?)
@@ -176,13 +180,13 @@ impl<'m> Mapper<'m> {
         let first = piecewise.state.is_none() && !piecewise.settled;
         if first {
             match self.route(&part.head, on) {
-                Some(rule) => piecewise.state = Some(PartState::new(rule)),
+                Some(rule) => piecewise.state = Some((rule, PartState::new(rule))),
                 None => piecewise.settled = true,
             }
         }
-        if let Some(mut state) = piecewise.state.take() {
-            match self.try_part(&mut state, part, on) {
-                Ok(()) => piecewise.state = Some(state),
+        if let Some((rule, mut state)) = piecewise.state.take() {
+            match self.try_part(rule, &mut state, part, on) {
+                Ok(()) => piecewise.state = Some((rule, state)),
                 Err(refusal) => {
                     settle(on, refusal.into_fate(&part.head, !first));
                     piecewise.settled = true;
@@ -198,13 +202,14 @@ impl<'m> Mapper<'m> {
 
     fn try_part(
         &self,
+        rule: RuleIndex,
         state: &mut PartState,
         part: &Part,
         on: &mut impl FnMut(Fate<'_>) -> Verdict,
     ) -> Result<(), Refusal> {
         let mut mapped = Mapped::new();
         self.mapping.map_part(state, part, &mut mapped)?;
-        let (head, rule, record) = (&part.head, state.rule(), Source::Part(part));
+        let (head, record) = (&part.head, Source::Part(part));
         Ok(on(Fate::Mapped(Pieces { head, rule, mapped: &mapped, record, last: part.last }))?)
     }
 }
@@ -241,6 +246,7 @@ impl Refusal {
     #[cold]
     fn into_fate(self, head: &Head<'_>, undo: bool) -> Fate<'static> {
         let (reason, detail) = match &self {
+            Self::NoRule => ("no_rule", "no rule matches the key".to_owned()),
             Self::Mapping(reject) => (reject.reason.name(), reject.to_string()),
             Self::Limit(violation) => (limit_name(violation.kind()), violation.to_string()),
         };

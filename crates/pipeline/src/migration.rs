@@ -13,11 +13,11 @@ use std::{
 
 use futures_executor::block_on;
 use jiff::Timestamp;
-use keystar_extract::{Batch, Position, RdbFile, RdbOptions, Source};
-use keystar_mapping::{Losses, Mapping};
-use keystar_rdb::UnixMillis;
+use keystar_extract::{Batch, Entry, Position, RdbFile, RdbOptions, Source};
+use keystar_mapping::{DbStyle, Losses, Mapping};
+use keystar_rdb::{Db, UnixMillis};
 use keystar_transfer::{
-    Encoded, ImportOptions, ImportWriter, ItemEncoder, ItemSink, Mark, Origin, Receipt,
+    Encoded, ImportOptions, ImportWriter, ItemEncoder, ItemSink, Mark, Offloads, Origin, Receipt,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -144,6 +144,18 @@ impl MigrationSpec {
         hex(&Sha256::digest(&words)[..6])
     }
 
+    /// Builds the mapping that the spec holds as text.
+    pub(crate) fn mapping(&self, options: &MigrationOptions) -> Result<Mapping, Error> {
+        let mapping = match &self.mapping {
+            Some(text) => Mapping::from_toml(text).map_err(Error::Mapping)?,
+            None => Mapping::default(),
+        };
+        Ok(match &options.salt {
+            Some(salt) => mapping.with_salt(salt.as_slice()),
+            None => mapping,
+        })
+    }
+
     pub(crate) fn open_source(&self) -> Result<RdbFile, Error> {
         RdbFile::open(&self.from, self.selection.options()).map_err(Error::Source)
     }
@@ -184,18 +196,27 @@ pub struct MigrationOptions {
     pub jobs: NonZeroUsize,
     /// The time now, for a run whose spec sets no clock.
     pub now: UnixMillis,
+    /// What the mapping's `hash` casts are salted with.
+    pub salt: Option<Vec<u8>>,
 }
 
 impl MigrationOptions {
     /// A fresh run on this many threads.
     pub fn new(jobs: NonZeroUsize, now: UnixMillis) -> Self {
-        Self { work: None, start: Start::Fresh, jobs, now }
+        Self { work: None, start: Start::Fresh, jobs, now, salt: None }
     }
 
     /// Keeps the run's state in this folder.
     #[must_use]
     pub fn with_work(mut self, work: Option<PathBuf>) -> Self {
         self.work = work;
+        self
+    }
+
+    /// Salts the mapping's `hash` casts.
+    #[must_use]
+    pub fn with_salt(mut self, salt: Option<Vec<u8>>) -> Self {
+        self.salt = salt;
         self
     }
 
@@ -239,24 +260,64 @@ struct Tally {
 
 /// Runs a migration to its end, or to the interrupt.
 ///
+/// With the mapping's `db = "folder"` each database has a folder and a run of its own, `TO/db0`,
+/// `TO/db1` …, and the report is the sum of theirs.
+///
 /// # Errors
 ///
 /// The side that failed; what was committed stays, and a resume goes on from there.
 pub fn migrate(
     spec: &MigrationSpec,
-    mapping: &Mapping,
+    options: &MigrationOptions,
+    interrupt: &Interrupt,
+    progress: &Progress,
+) -> Result<Report, Error> {
+    if spec.mapping(options)?.db_style() != DbStyle::Folder {
+        return migrate_one(spec, options, interrupt, progress);
+    }
+    let mut whole: Option<Report> = None;
+    for db in databases(spec)? {
+        let folder = format!("db{db}");
+        let work = options.work.as_ref().map(|work| work.join(&folder));
+        let mut one = spec.clone();
+        one.to = format!("{}/{folder}", spec.to.trim_end_matches('/'));
+        one.selection.dbs = vec![db.0];
+        let options = options.clone().with_work(work);
+        let report = migrate_one(&one, &options, interrupt, progress)?;
+        whole = Some(match whole {
+            Some(mut whole) => {
+                whole.add(report);
+                whole
+            }
+            None => report,
+        });
+        if interrupt.is_set() {
+            break;
+        }
+    }
+    // A dump without keys has no database.
+    let Some(mut whole) = whole else {
+        return migrate_one(spec, options, interrupt, progress);
+    };
+    whole.to = spec.to.clone();
+    Ok(whole)
+}
+
+fn migrate_one(
+    spec: &MigrationSpec,
     options: &MigrationOptions,
     interrupt: &Interrupt,
     progress: &Progress,
 ) -> Result<Report, Error> {
     let began = Instant::now();
-    let work = WorkDir::new(work_dir(spec, options.work.as_deref())?);
+    let work = WorkDir::new(work_dir(&spec.to, options.work.as_deref())?);
     let (run, resumed) = work.open(Run::new(spec, options.now), options.start)?;
     if let (true, Some(report)) = (resumed, work.report()?) {
         return Ok(report);
     }
-    let checkpoint: Option<Checkpoint> = if resumed { work.checkpoint()? } else { None };
-    let mut session = Session::open(&run, mapping, &work, checkpoint, options.start)?;
+    let mapping = spec.mapping(options)?.with_as_of(UnixMillis(run.as_of));
+    let checkpoint = if resumed { work.checkpoint()? } else { None };
+    let mut session = Session::open(&run, &mapping, &work, checkpoint, options.start)?;
     let ended = session.copy(options.jobs, interrupt, progress)?;
     let mut report = match ended {
         Ended::Interrupted => session.pause()?,
@@ -269,14 +330,35 @@ pub fn migrate(
     Ok(report)
 }
 
+/// The databases that hold a key of the selection.
+fn databases(spec: &MigrationSpec) -> Result<BTreeSet<Db>, Error> {
+    let mut source = spec.open_source()?;
+    let mut batch = Batch::new();
+    let mut dbs = BTreeSet::new();
+    while block_on(source.fill(&mut batch)).map_err(Error::Source)? {
+        for entry in batch.entries() {
+            match entry {
+                Entry::Frame(frame) => dbs.insert(frame.head.db),
+                Entry::Part { part, .. } => dbs.insert(part.head.db),
+                Entry::Failed { failure, .. } => dbs.insert(failure.db),
+                _ => false,
+            };
+        }
+    }
+    Ok(dbs)
+}
+
 /// The folder of a run's state when the caller names none.
-pub(crate) fn work_dir(spec: &MigrationSpec, given: Option<&Path>) -> Result<PathBuf, Error> {
-    match (given, local_path(&spec.to)) {
+///
+/// # Errors
+///
+/// The target is not a local folder, so there is none.
+pub fn work_dir(to: &str, given: Option<&Path>) -> Result<PathBuf, Error> {
+    match (given, local_path(to)) {
         (Some(given), _) => Ok(given.to_owned()),
         (None, Some(folder)) => Ok(folder.join("run")),
         (None, None) => Err(Error::Usage(format!(
-            "{} is not a local folder: name one for the state of the run",
-            spec.to
+            "{to} is not a local folder: name one for the state of the run (--work)"
         ))),
     }
 }
@@ -301,6 +383,7 @@ struct Session<'r> {
     work: &'r WorkDir,
     source: Option<RdbFile>,
     sink: Box<dyn ItemSink>,
+    offloads: Offloads,
     rejects: RejectFile,
     tally: Tally,
     /// Where the last batch that was written ended.
@@ -318,6 +401,7 @@ impl<'r> Session<'r> {
         let spec = &run.spec;
         let mut source = spec.open_source()?;
         let options = spec.import_options(run, mapping)?;
+        let offloads = Offloads::open(&spec.to).map_err(Error::Target)?;
         let spill = work.spill();
         let rejects = |bytes| RejectFile::open(work.rejects(), bytes);
         let Some(checkpoint) = checkpoint else {
@@ -331,6 +415,7 @@ impl<'r> Session<'r> {
                 work,
                 source: Some(source),
                 sink: Box::new(sink),
+                offloads,
                 rejects: rejects(0)?,
                 tally: Tally::default(),
                 position: None,
@@ -339,13 +424,14 @@ impl<'r> Session<'r> {
         if let Some(position) = &checkpoint.position {
             block_on(source.resume(position)).map_err(Error::Source)?;
         }
-        let sink = ImportWriter::resume(&spec.to, &spill, options, checkpoint.mark);
+        let sink = ImportWriter::resume(&spec.to, &spill, options, &checkpoint.mark);
         Ok(Self {
             run,
             mapping,
             work,
             source: checkpoint.position.is_some().then_some(source),
             sink: Box::new(sink.map_err(Error::Target)?),
+            offloads,
             rejects: rejects(checkpoint.reject_bytes)?,
             tally: checkpoint.tally,
             position: checkpoint.position,
@@ -360,9 +446,8 @@ impl<'r> Session<'r> {
     ) -> Result<Ended, Error> {
         let Some(mut source) = self.source.take() else { return Ok(Ended::Complete) };
         progress.start(source.total_bytes());
-        let as_of = UnixMillis(self.run.as_of);
-        let mapper = Mapper::new(self.mapping, as_of);
-        let work = Copying { mapper, as_of, encoders: Encoders::of(self.sink.as_ref(), jobs) };
+        let encoders = Encoders::of(self.sink.as_ref(), jobs);
+        let work = Copying { mapping: self.mapping, mapper: Mapper::new(self.mapping), encoders };
         convey(&mut source, jobs, interrupt, &work, |copied, batch| {
             self.take(copied, batch)?;
             progress.reach(batch.source_bytes(), self.tally.counts.read);
@@ -376,6 +461,9 @@ impl<'r> Session<'r> {
                 return Err(rejected.to_error(*corrupt));
             }
             self.rejects.push(rejected)?;
+        }
+        for (name, bytes, last) in &copied.offloads {
+            self.offloads.write(name, bytes, *last).map_err(Error::Target)?;
         }
         self.tally.merge(copied.tally, batch);
         block_on(self.sink.write(copied.encoded)).map_err(Error::Target)?;
@@ -438,16 +526,19 @@ pub(crate) fn local_path(target: &str) -> Option<PathBuf> {
 
 /// What the workers do: map, and write the items as text.
 struct Copying<'m> {
+    mapping: &'m Mapping,
     mapper: Mapper<'m>,
-    as_of: UnixMillis,
     encoders: Encoders,
 }
 
 /// What comes of a batch.
+#[derive(Default)]
 struct Copied {
     encoded: Encoded,
     tally: Tally,
     rejected: Vec<(Rejected, bool)>,
+    /// Pieces of values that are written beside the items: name, bytes, whether it is the last.
+    offloads: Vec<(String, Vec<u8>, bool)>,
 }
 
 /// An encoder for each worker, made before the belt starts: the sink is busy afterwards.
@@ -472,14 +563,10 @@ impl Work for Copying<'_> {
     }
 
     fn work(&self, encoder: &mut Self::Bench, batch: &Batch) -> Copied {
-        let mut copied = Copied {
-            encoded: Encoded::default(),
-            tally: Tally::default(),
-            rejected: Vec::new(),
-        };
+        let mut copied = Copied::default();
         // There is an encoder for every worker.
         let Some(encoder) = encoder else { return copied };
-        self.mapper.map_batch(batch, |fate| copied.settle(encoder.as_mut(), fate, self.as_of));
+        self.mapper.map_batch(batch, |fate| copied.settle(encoder.as_mut(), fate, self.mapping));
         copied.encoded = encoder.take();
         copied.tally.counts.items = copied.encoded.items() as u64;
         copied
@@ -491,7 +578,7 @@ impl Copied {
         &mut self,
         encoder: &mut dyn ItemEncoder,
         fate: Fate<'_>,
-        as_of: UnixMillis,
+        mapping: &Mapping,
     ) -> Verdict {
         let counts = &mut self.tally.counts;
         match fate {
@@ -523,8 +610,11 @@ impl Copied {
                 if pieces.last {
                     counts.read += 1;
                     counts.written += 1;
-                    let expired = head.expires_at.is_some_and(|moment| moment <= as_of);
-                    counts.expired_kept += u64::from(expired);
+                    counts.expired_kept += u64::from(mapping.is_expired(head.expires_at));
+                }
+                for offload in &pieces.mapped.offloads {
+                    let (name, bytes) = (offload.name.clone(), offload.bytes.to_vec());
+                    self.offloads.push((name, bytes, offload.last));
                 }
                 if !pieces.mapped.losses.is_empty() {
                     self.tally.losses.add(head.offset, &head.key, &pieces.mapped.losses);

@@ -149,6 +149,18 @@ impl fmt::Display for Report {
 }
 
 impl Report {
+    /// Adds what another run of the same job did.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.complete &= other.complete;
+        self.counts.merge(&other.counts);
+        self.losses.merge(&other.losses);
+        merge(&mut self.format_losses, &other.format_losses);
+        self.files += other.files;
+        self.bytes += other.bytes;
+        self.stored_bytes += other.stored_bytes;
+        self.seconds += other.seconds;
+    }
+
     fn written(&self) -> String {
         let items = plural(self.counts.items, "item");
         if !self.complete {

@@ -60,30 +60,27 @@ impl WorkDir {
         self.root.join(SPILL)
     }
 
-    /// Applies the caller's wish to what is there; tells whether a run is to be continued.
+    /// Applies the caller's wish to what is there; gives the run as it was recorded, and whether it
+    /// is to be continued.
     pub(crate) fn open<R: Serialize + DeserializeOwned + PartialEq>(
         &self,
-        run: &R,
+        run: R,
         start: Start,
-    ) -> Result<bool, Error> {
-        let found: Option<R> = self.read(RUN)?;
-        let state = match &found {
+    ) -> Result<(R, bool), Error> {
+        let state = match self.read::<R>(RUN)? {
             None => None,
             Some(found) if found != run => Some(Occupied::OtherRun),
+            Some(found) if start == Start::Resume => return Ok((found, true)),
             Some(_) if self.path(REPORT).exists() => Some(Occupied::Finished),
             Some(_) => Some(Occupied::Unfinished),
         };
-        match (start, state) {
-            (Start::Resume, Some(Occupied::Unfinished | Occupied::Finished)) => return Ok(true),
-            (Start::Fresh, Some(state)) | (Start::Resume, Some(state)) => {
-                return Err(Error::Occupied { path: self.root.clone(), state });
-            }
-            (Start::Restart, _) | (_, None) => {}
+        if let (Some(state), false) = (state, start == Start::Restart) {
+            return Err(Error::Occupied { path: self.root.clone(), state });
         }
         self.clear()?;
         fs::create_dir_all(&self.root).map_err(|source| Error::work(&self.root, source))?;
-        self.write(RUN, run)?;
-        Ok(false)
+        self.write(RUN, &run)?;
+        Ok((run, false))
     }
 
     pub(crate) fn run<R: DeserializeOwned>(&self) -> Result<Option<R>, Error> {
@@ -163,19 +160,20 @@ mod tests {
     fn a_run_is_continued_only_when_asked_and_only_when_it_is_the_same() {
         let dir = tempfile::tempdir().unwrap();
         let work = WorkDir::new(dir.path().join("work"));
-        let refused = |result: Result<bool, Error>| match result {
+        let open = |run: &str, start| work.open(run.to_owned(), start);
+        let refused = |run, start| match open(run, start) {
             Err(Error::Occupied { state, .. }) => state,
             other => panic!("expected a refusal, not {other:?}"),
         };
-        assert!(!work.open(&"a".to_owned(), Start::Fresh).unwrap(), "nothing was there");
-        assert_eq!(refused(work.open(&"a".to_owned(), Start::Fresh)), Occupied::Unfinished);
-        assert_eq!(refused(work.open(&"b".to_owned(), Start::Fresh)), Occupied::OtherRun);
-        assert_eq!(refused(work.open(&"b".to_owned(), Start::Resume)), Occupied::OtherRun);
-        assert!(work.open(&"a".to_owned(), Start::Resume).unwrap());
+        assert!(!open("a", Start::Fresh).unwrap().1, "nothing was there");
+        assert_eq!(refused("a", Start::Fresh), Occupied::Unfinished);
+        assert_eq!(refused("b", Start::Fresh), Occupied::OtherRun);
+        assert_eq!(refused("b", Start::Resume), Occupied::OtherRun);
+        assert!(open("a", Start::Resume).unwrap().1);
         work.save_checkpoint(&7).unwrap();
         work.save_report(&8).unwrap();
-        assert_eq!(refused(work.open(&"a".to_owned(), Start::Fresh)), Occupied::Finished);
-        assert!(!work.open(&"b".to_owned(), Start::Restart).unwrap());
+        assert_eq!(refused("a", Start::Fresh), Occupied::Finished);
+        assert!(!open("b", Start::Restart).unwrap().1);
         assert_eq!(work.checkpoint::<u8>().unwrap(), None, "a restart forgets");
         assert_eq!(work.report::<u8>().unwrap(), None);
         assert_eq!(work.run::<String>().unwrap().as_deref(), Some("b"));

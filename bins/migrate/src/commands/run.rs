@@ -16,10 +16,11 @@ pub(super) fn run(run: &Run, log: LogForm) -> Result<Outcome, Failure> {
     let jobs = settings::jobs(run.source.jobs);
     let options = MigrationOptions::new(jobs, settings::now())
         .with_work(run.work.clone())
+        .with_salt(rules.salt.clone())
         .with_start(settings::start(run));
     let progress = Arc::new(Progress::default());
     let watch = Watch::start("migrating", &progress, log);
-    let report = migrate(&spec, &rules.mapping, &options, super::interrupt(), &progress);
+    let report = migrate(&spec, &options, super::interrupt(), &progress);
     drop(watch);
     let report = report?;
     output::result(&report, &run.shown, keystar_pipeline::page::report)?;
