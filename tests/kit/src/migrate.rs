@@ -68,8 +68,12 @@ pub enum Moment {
 /// When the program was not built.
 pub fn command<A: AsRef<std::ffi::OsStr>>(arguments: &[A]) -> io::Result<Command> {
     let mut command = Command::new(places::migrate()?);
-    command.args(arguments).stdin(Stdio::null()).env("NO_COLOR", "1").env_remove("RUST_LOG");
+    quiet(command.args(arguments));
     Ok(command)
+}
+
+fn quiet(command: &mut Command) -> &mut Command {
+    command.stdin(Stdio::null()).env("NO_COLOR", "1").env_remove("RUST_LOG")
 }
 
 /// Runs to the end.
@@ -97,6 +101,22 @@ pub fn convert(
     arguments.extend(["--format", format, "--compress", compress].map(Into::into));
     arguments.extend(more.iter().map(Into::into));
     run(&arguments)?.expect_code(&[0, 1])
+}
+
+/// Runs where no file can grow beyond so many bytes, which is what a full disk looks like to a program that does not
+/// expect it.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with_small_files<A: AsRef<std::ffi::OsStr>>(
+    arguments: &[A],
+    max_file_bytes: u64,
+) -> io::Result<Ended> {
+    // With the signal ignored, the write itself fails. The unit of POSIX's `ulimit -f` is 512 bytes.
+    let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", max_file_bytes / 512);
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(script).arg(places::migrate()?).args(arguments);
+    Ok(quiet(&mut command).output()?.into())
 }
 
 /// Starts the program and sends it a signal at a moment; `None` when it ended before that.
