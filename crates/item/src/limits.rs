@@ -87,14 +87,14 @@ pub fn check(item: &Item<'_>, table: &Table) -> Result<u32, Violation> {
     }
     names.check(&item.attributes)?;
     if !has_partition {
-        return Err(*Violation::new(ViolationKind::KeyMissing).below(&key.partition.name));
+        return Err(Violation::new(ViolationKind::KeyMissing).below(&key.partition.name));
     }
     if let (false, Some(sort)) = (has_sort, &key.sort) {
-        return Err(*Violation::new(ViolationKind::KeyMissing).below(&sort.name));
+        return Err(Violation::new(ViolationKind::KeyMissing).below(&sort.name));
     }
     match u32::try_from(bytes) {
         Ok(bytes) if bytes as usize <= MAX_ITEM_BYTES => Ok(bytes),
-        _ => Err(*Violation::new(ViolationKind::ItemTooLarge { bytes })),
+        _ => Err(Violation::new(ViolationKind::ItemTooLarge { bytes })),
     }
 }
 
@@ -134,7 +134,11 @@ pub fn value_size(value: &AttributeValue<'_>) -> u64 {
 
 /// A rule that an item breaks, and where.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Violation {
+pub struct Violation(Box<Breach>);
+
+/// Boxed, so that the way without a violation stays cheap.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Breach {
     kind: ViolationKind,
     path: String,
 }
@@ -183,49 +187,49 @@ impl Violation {
     /// Which rule is broken.
     #[must_use]
     pub fn kind(&self) -> ViolationKind {
-        self.kind
+        self.0.kind
     }
 
     /// The names of the attributes on the way to the culprit, as in `address.lines[2]`, escaped
     /// and cut; empty if it is the item itself.
     #[must_use]
     pub fn path(&self) -> &str {
-        &self.path
+        &self.0.path
     }
 
     #[cold]
-    fn new(kind: ViolationKind) -> Box<Self> {
-        Box::new(Self { kind, path: String::new() })
+    fn new(kind: ViolationKind) -> Self {
+        Self(Box::new(Breach { kind, path: String::new() }))
     }
 
     /// Puts the name of a surrounding attribute before the path.
     #[cold]
-    fn below(mut self: Box<Self>, name: &str) -> Box<Self> {
+    fn below(mut self, name: &str) -> Self {
         const SHOWN_CHARS: usize = 40;
         let mut path: String =
             name.chars().take(SHOWN_CHARS).flat_map(char::escape_debug).collect();
         if name.chars().nth(SHOWN_CHARS).is_some() {
             path.push('…');
         }
-        if !self.path.is_empty() && !self.path.starts_with('[') {
+        if !self.0.path.is_empty() && !self.0.path.starts_with('[') {
             path.push('.');
         }
-        path.push_str(&self.path);
-        self.path = path;
+        path.push_str(&self.0.path);
+        self.0.path = path;
         self
     }
 
     #[cold]
-    fn at_index(mut self: Box<Self>, index: usize) -> Box<Self> {
-        let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
-        self.path = format!("[{index}]{dot}{}", self.path);
+    fn at_index(mut self, index: usize) -> Self {
+        let dot = if self.0.path.is_empty() || self.0.path.starts_with('[') { "" } else { "." };
+        self.0.path = format!("[{index}]{dot}{}", self.0.path);
         self
     }
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
+        match self.0.kind {
             ViolationKind::ItemTooLarge { bytes } => {
                 write!(f, "item of {bytes} bytes, more than {MAX_ITEM_BYTES}")
             }
@@ -246,20 +250,13 @@ impl fmt::Display for Violation {
                 write!(f, "key attribute of more than {max_bytes} bytes")
             }
         }?;
-        if self.path.is_empty() { Ok(()) } else { write!(f, ": {}", self.path) }
+        if self.0.path.is_empty() { Ok(()) } else { write!(f, ": {}", self.0.path) }
     }
 }
 
 impl std::error::Error for Violation {}
 
-/// Boxed on its way up, so that the way without a violation stays cheap.
-type Checked<T> = Result<T, Box<Violation>>;
-
-impl From<Box<Violation>> for Violation {
-    fn from(violation: Box<Violation>) -> Self {
-        *violation
-    }
-}
+type Checked<T> = Result<T, Violation>;
 
 #[inline]
 fn check_attribute(name: &str, value: &AttributeValue<'_>, level: usize) -> Checked<u64> {

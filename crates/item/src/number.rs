@@ -339,24 +339,32 @@ fn parse_exponent(text: &[u8], start: usize) -> Result<i64, Error> {
 }
 
 fn is_canonical(text: &[u8]) -> bool {
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    let whole = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
-    let (whole, rest) = digits.split_at(whole);
-    let whole_is_plain = match whole {
-        [] => false,
-        [b'0'] => true,
-        [first, ..] => *first != b'0',
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
     };
-    let rest_is_plain = match rest {
-        [] => digits.len() == text.len() || whole != b"0",
-        [b'.', fraction @ ..] => {
-            fraction.last().is_some_and(|last| *last != b'0')
-                && fraction.iter().all(u8::is_ascii_digit)
-                && fraction.len() <= SURELY_FITS
+    // Most texts that are no number show it here.
+    let (Some(first @ b'0'..=b'9'), Some(last)) = (digits.first(), digits.last()) else {
+        return false;
+    };
+    let mut point = None;
+    for (index, byte) in digits.iter().enumerate() {
+        if !byte.is_ascii_digit() {
+            if *byte != b'.' || point.is_some() {
+                return false;
+            }
+            point = Some(index);
         }
-        _ => false,
-    };
-    whole_is_plain && rest_is_plain && (text.len() <= SURELY_FITS || Shape::of(text).is_ok())
+    }
+    let whole = point.unwrap_or(digits.len());
+    let fraction = digits.len() - whole;
+    // No zero in front but the one before the point, none at the end of a fraction, no point
+    // without a fraction, no negative zero.
+    (*first != b'0' || whole == 1)
+        && (point.is_none() || !matches!(last, b'0' | b'.'))
+        && !(negative && digits == b"0")
+        && fraction <= 1 + SURELY_FITS
+        && (digits.len() <= SURELY_FITS || Shape::of(text).is_ok())
 }
 
 /// The digits from the first to the last that is not zero.

@@ -169,11 +169,20 @@ fn copy(from: &[u8], to: &mut [u8]) -> u64 {
         }
         let (head, tail) = (u32::from_le_bytes(*head), u32::from_le_bytes(*tail));
         marks |= to_escape(u64::from(head) | u64::from(tail) << 32);
-    } else {
-        for (byte, place) in from.iter().zip(to) {
-            marks |= u64::from(ESCAPES[usize::from(*byte)]);
+    } else if let (Some(first), Some(last)) = (from.first(), from.last()) {
+        // One to three bytes: the first, the last, and the one between, if any, is in the middle.
+        let middle = from.len() / 2;
+        if let (Some(byte), Some(place)) = (from.get(middle), to.get_mut(middle)) {
             *place = *byte;
+            marks |= u64::from(ESCAPES[usize::from(*byte)]);
         }
+        if let Some(place) = to.first_mut() {
+            *place = *first;
+        }
+        if let Some(place) = to.last_mut() {
+            *place = *last;
+        }
+        marks |= u64::from(ESCAPES[usize::from(*first)] | ESCAPES[usize::from(*last)]);
     }
     marks
 }
