@@ -1,2 +1,33 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod decode;
+mod document;
+mod encode;
+mod error;
+mod loss;
+mod map;
+mod mapping;
+mod parts;
+mod pattern;
+mod reject;
+mod rule;
+mod spec;
+mod tail;
+mod template;
+mod text;
+mod unmap;
+
+pub use error::{Error, ErrorKind, SpecError};
+pub use loss::{Loss, LossCount, LossKind, Losses};
+pub use map::{Mapped, Offload};
+pub use mapping::{FilterReason, Mapping, Route, RuleIndex};
+pub use parts::PartState;
+pub use reject::{Reject, RejectReason};
+pub use spec::{
+    AttributeSpec, Binary, Cast, DbStyle, Expired, FieldSpec, Layout, MappingSpec, NamesSpec,
+    Numbers, Oversize, RuleSpec, StreamFields, TableSpec, TypeName, TypeStyle, Unmatched,
+};
+pub use unmap::{
+    Assembly, Fragment, Numbered, Piece, Pointer, Unmapped, same_record, same_value,
+};
