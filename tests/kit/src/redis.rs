@@ -158,6 +158,22 @@ impl Connection {
         }
     }
 
+    /// Sends commands that are written out already, and waits for all their answers.
+    ///
+    /// # Errors
+    /// The first answer that is an error, with the server's text.
+    pub fn play(&mut self, commands: &[u8]) -> io::Result<()> {
+        // In pieces: a server that may not write its answers stops reading.
+        let mut rest = commands;
+        while !rest.is_empty() {
+            let (one, after) = first_command(rest)?;
+            self.writer.write_all(one)?;
+            self.reply()?;
+            rest = after;
+        }
+        Ok(())
+    }
+
     /// `DUMP`: the value's bytes, which `RESTORE` takes.
     ///
     /// # Errors
@@ -168,4 +184,24 @@ impl Connection {
             other => Err(io::Error::other(format!("DUMP answered {other:?}"))),
         }
     }
+}
+
+/// Cuts off the first command, `*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n`.
+fn first_command(bytes: &[u8]) -> io::Result<(&[u8], &[u8])> {
+    let bad = || io::Error::other("not a command");
+    let mut at = 0;
+    let mut number = |mark: u8, skip: usize| -> io::Result<usize> {
+        let rest = bytes.get(at..).ok_or_else(bad)?;
+        let end = rest.iter().position(|byte| *byte == b'\n').ok_or_else(bad)?;
+        let line = rest[..end].strip_suffix(b"\r").and_then(|line| line.strip_prefix(&[mark]));
+        let number = line
+            .and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok())
+            .ok_or_else(bad)?;
+        at += end + 1 + skip * (number + 2);
+        Ok(number)
+    };
+    for _ in 0..number(b'*', 0)? {
+        number(b'$', 1)?;
+    }
+    bytes.split_at_checked(at).ok_or_else(bad)
 }

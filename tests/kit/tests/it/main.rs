@@ -8,4 +8,6 @@ mod documents;
 mod generator;
 mod oracle;
 mod readers;
+mod round_trip;
 mod servers;
+mod shown;
