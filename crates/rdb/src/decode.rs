@@ -274,7 +274,13 @@ fn quicklist_2<'a>(cursor: &mut Cursor<'a>) -> Result<Value<'a>, ErrorKind> {
     let mut items = Vec::new();
     for _ in 0..nodes {
         match container(cursor)? {
-            Container::Plain => items.push(cursor.str()?),
+            Container::Plain => {
+                let item = cursor.str()?;
+                if item.is_empty() && cursor.limits.strict {
+                    return Err(ErrorKind::Corrupt("list node without bytes"));
+                }
+                items.push(item);
+            }
             Container::Packed => {
                 let node = packed(cursor, |bytes, strict| {
                     Form::Item.whole(Listpack::open(bytes, strict)?)

@@ -39,6 +39,16 @@ pub fn looks_like(bytes: &[u8]) -> &'static str {
     if bytes.iter().all(|&byte| byte == 0) {
         return "zero bytes only";
     }
+    let cut = |magic: &[u8]| {
+        bytes.len() < 9
+            && (magic.starts_with(bytes) || {
+                let digits = bytes.strip_prefix(magic);
+                digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_digit))
+            })
+    };
+    if cut(b"REDIS") || cut(b"VALKEY") {
+        return "the first bytes of an RDB file";
+    }
     if let Some((_, name)) = MAGICS.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         return name;
     }
@@ -61,9 +71,6 @@ pub fn looks_like(bytes: &[u8]) -> &'static str {
     }
     if lower.starts_with(b"{") || lower.starts_with(b"[") {
         return "JSON";
-    }
-    if b"REDIS0011".starts_with(bytes) || b"VALKEY080".starts_with(bytes) {
-        return "the first bytes of an RDB file";
     }
     // The end may cut a character.
     let valid = match std::str::from_utf8(bytes) {

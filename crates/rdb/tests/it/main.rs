@@ -1,1 +1,14 @@
-mod smoke;
+//! The decoder against real dumps, their expected contents, corrupt payloads and random bytes.
+
+mod chunks;
+mod dumps;
+mod encode;
+mod fixture;
+mod golden;
+mod law;
+mod negative;
+mod opcodes;
+mod render;
+mod resume;
+mod truth;
+mod upstream;
