@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use keystar_rdb::{
-    Blob, Context, Db, Encoding, Frame, Head, ModuleId, Part, Record, UnixMillis, Usage,
+    Blob, Context, Db, Encoding, Frame, Head, ModuleId, Part, Record, UnixMillis, Usage, Value,
 };
 use serde::{Deserialize, Serialize};
 
@@ -89,8 +89,8 @@ pub enum Entry<'a> {
     Record {
         /// The record.
         record: &'a Record<'static>,
-        /// Names the record within the source.
-        offset: u64,
+        /// Its head, as a frame has one; the encoding is the plain one of the type.
+        head: Head<'a>,
     },
     /// A piece of a value that is too big to hold.
     Part {
@@ -125,7 +125,7 @@ pub struct Batch {
 #[derive(Debug)]
 pub(crate) enum Packed {
     Frame(PackedFrame),
-    Record(Box<(Record<'static>, u64)>),
+    Record(Box<Record<'static>>, u64),
     Part(Box<Part>, u64),
     Failed(Box<Failure>, Option<u64>),
 }
@@ -154,7 +154,9 @@ impl Batch {
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         self.packed.iter().map(|packed| match packed {
             Packed::Frame(frame) => Entry::Frame(self.unpack(frame)),
-            Packed::Record(record) => Entry::Record { record: &record.0, offset: record.1 },
+            Packed::Record(record, offset) => {
+                Entry::Record { record, head: plain_head(record, *offset) }
+            }
             Packed::Part(part, ordinal) => Entry::Part { part, ordinal: *ordinal },
             Packed::Failed(failure, ordinal) => Entry::Failed { failure, ordinal: *ordinal },
         })
@@ -238,4 +240,18 @@ impl Batch {
         head.usage = frame.usage;
         Frame::new(head, bytes(&frame.payload), frame.payload_offset)
     }
+}
+
+/// The head of a record that no dump holds.
+fn plain_head<'a>(record: &'a Record<'_>, offset: u64) -> Head<'a> {
+    /// `ReJSON-RL`, version 3.
+    const JSON: ModuleId = ModuleId(0x45e2_5238_df91_2c03);
+    let module = matches!(record.value, Value::Json(_)).then_some(JSON);
+    let mut head =
+        Head::new(record.db, record.key.reborrow(), Encoding::plain(record.value.kind()))
+            .with_offset(offset)
+            .with_module(module)
+            .with_expires_at(record.expires_at);
+    head.usage = record.usage;
+    head
 }

@@ -46,7 +46,7 @@ impl Source for MemorySource {
             let left = self.records.iter().enumerate().skip(self.next);
             batch.packed.extend(
                 left.take(self.batch_records)
-                    .map(|(at, record)| Packed::Record(Box::new((record.clone(), at as u64)))),
+                    .map(|(at, record)| Packed::Record(Box::new(record.clone()), at as u64)),
             );
             self.next += batch.packed.len();
             batch.source_bytes = self.next as u64;

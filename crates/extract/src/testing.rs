@@ -87,7 +87,7 @@ async fn read_from(
 fn line(entry: &Entry<'_>) -> String {
     match entry {
         Entry::Frame(frame) => format!("frame {frame:?}"),
-        Entry::Record { record, offset } => format!("record {offset} {record:?}"),
+        Entry::Record { record, head } => format!("record {} {record:?}", head.offset),
         Entry::Part { part, ordinal } => format!("part {ordinal} {part:?}"),
         Entry::Failed { failure, ordinal } => format!("failed {ordinal:?} {failure:?}"),
     }

@@ -110,8 +110,7 @@ impl<'m> Mapper<'m> {
                         }
                     }
                 }
-                Entry::Record { record, offset } => {
-                    let head = Head::of(record).with_offset(offset);
+                Entry::Record { record, head } => {
                     let Some(rule) = self.route(&head, &mut on) else { continue };
                     let mut mapped = spare.recycle();
                     self.record(&head, rule, record, &mut mapped, &mut on);
@@ -149,7 +148,7 @@ impl<'m> Mapper<'m> {
     }
 
     fn record<'a>(
-        &self,
+        &'a self,
         head: &Head<'_>,
         rule: RuleIndex,
         record: &'a Record<'a>,
@@ -163,7 +162,7 @@ impl<'m> Mapper<'m> {
     }
 
     fn try_record<'a>(
-        &self,
+        &'a self,
         head: &Head<'_>,
         rule: RuleIndex,
         record: &'a Record<'a>,

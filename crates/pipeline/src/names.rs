@@ -30,7 +30,7 @@ impl Names {
                     Entry::Part { part, .. } => {
                         (part.head.offset, part.head.db, &*part.head.key)
                     }
-                    Entry::Record { record, offset } => (*offset, record.db, &*record.key),
+                    Entry::Record { head, .. } => (head.offset, head.db, &*head.key),
                     _ => continue,
                 };
                 if offset > last {

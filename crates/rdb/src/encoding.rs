@@ -155,6 +155,26 @@ impl Encoding {
         }
     }
 
+    /// The encoding of Redis' that holds any value of the kind, element by element: for records
+    /// that come from elsewhere than a dump.
+    #[must_use]
+    pub const fn plain(kind: Kind) -> Self {
+        let layout = match kind {
+            Kind::String => Layout::String,
+            Kind::List => Layout::List,
+            Kind::Set => Layout::Set,
+            Kind::SortedSet => Layout::Zset2,
+            Kind::Hash => Layout::Hash,
+            Kind::Stream => Layout::Stream3,
+            Kind::Array => Layout::Array,
+            Kind::Json | Kind::Module => Layout::Module2,
+        };
+        match layout.byte(Family::Redis) {
+            Some(byte) => Self { family: Family::Redis, byte, layout },
+            None => Self::STRING,
+        }
+    }
+
     /// The object-type byte.
     #[must_use]
     pub const fn byte(self) -> u8 {
