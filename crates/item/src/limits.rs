@@ -4,6 +4,9 @@
 //! it is. An import that meets an item which breaks a rule ends as failed, though it has loaded the
 //! others, so items are checked before they are written.
 //!
+//! The limits are those of the developer guide's pages *Quotas* (`ServiceQuotas`) and *Supported data
+//! types and naming rules* (`HowItWorks.NamingRulesDataTypes`).
+//!
 //! Numbers need no check here: a [`Number`] that exists is one that DynamoDB takes.
 //!
 //! # Sizes

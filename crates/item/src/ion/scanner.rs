@@ -280,8 +280,9 @@ impl Scanner {
                 self.marker = 0;
                 return Place::First;
             }
-            b' ' | b'\t' | b'\n' | b'\r' | b',' | b'[' | b']' => self.marker = 0,
-            b'/' => {}
+            b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | b'/' | b',' | b'[' | b']' => {
+                self.marker = 0;
+            }
             _ => return Place::Wrong,
         }
         Place::Between

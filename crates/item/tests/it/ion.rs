@@ -205,6 +205,9 @@ fn a_file_goes_on_after_errors() {
     assert_eq!((error.kind(), error.line()), (ErrorKind::Base64, Some(3)));
     assert!(items.next().unwrap().is_err());
 
+    let between = "$ion_1_0/**/$ion_1_0\u{b}{}\u{c}//\n,[{}]/**/";
+    assert_eq!(Items::new(between.as_bytes()).filter(Result::is_ok).count(), 2);
+
     for unended in ["$ion_1_0 {Item:{", "$ion", "/", "/*"] {
         let mut items = Items::new(unended.as_bytes());
         assert_eq!(items.next().unwrap().unwrap_err().kind(), ErrorKind::UnexpectedEnd);

@@ -127,3 +127,15 @@ write_units = 10
     assert!(toml::from_str::<Table>("key.partition.name = \"pk\"\nnmae = \"x\"").is_err());
     assert!(toml::from_str::<Table>("key.partition = { name = \"pk\", type = \"X\" }").is_err());
 }
+
+#[cfg(feature = "schemars")]
+#[test]
+fn the_schema_names_what_a_spec_may_hold() {
+    let schema = schemars::schema_for!(Table);
+    let schema = schema.as_value();
+    let mut properties: Vec<_> = schema["properties"].as_object().unwrap().keys().collect();
+    properties.sort();
+    assert_eq!(properties, ["billing", "indexes", "key", "name", "ttl_attribute"]);
+    assert_eq!(schema["required"], serde_json::json!(["key"]));
+    assert_eq!(schema["additionalProperties"], false);
+}
