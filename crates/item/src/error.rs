@@ -15,7 +15,11 @@ use std::io;
 /// assert_eq!(error.to_string(), "unknown attribute type at byte 15");
 /// ```
 #[derive(Debug)]
-pub struct Error {
+pub struct Error(Box<Detail>);
+
+/// Boxed, so that results without an error stay small.
+#[derive(Debug)]
+struct Detail {
     kind: ErrorKind,
     offset: Option<u64>,
     line: Option<u64>,
@@ -59,56 +63,62 @@ pub enum ErrorKind {
 }
 
 impl Error {
+    #[cold]
     pub(crate) fn new(kind: ErrorKind) -> Self {
-        Self { kind, offset: None, line: None, source: None }
+        Self(Box::new(Detail { kind, offset: None, line: None, source: None }))
     }
 
+    #[cold]
     pub(crate) fn at(kind: ErrorKind, offset: usize) -> Self {
-        Self { offset: Some(offset as u64), ..Self::new(kind) }
+        let mut error = Self::new(kind);
+        error.0.offset = Some(offset as u64);
+        error
     }
 
     pub(crate) fn io(source: io::Error) -> Self {
-        Self { source: Some(source), ..Self::new(ErrorKind::Io) }
+        let mut error = Self::new(ErrorKind::Io);
+        error.0.source = Some(source);
+        error
     }
 
     /// The error of a part of a text, as an error of the text in which the part starts there.
     pub(crate) fn within(mut self, start: usize) -> Self {
-        self.offset = Some(self.offset.unwrap_or(0) + start as u64);
+        self.0.offset = Some(self.0.offset.unwrap_or(0) + start as u64);
         self
     }
 
     pub(crate) fn on_line(mut self, line: u64) -> Self {
-        self.line = Some(line);
+        self.0.line = Some(line);
         self
     }
 
     /// What is wrong.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// Where, in bytes from the start of the input (of the line, for a reader of lines); `None`
     /// where the error is about no text.
     #[must_use]
     pub fn offset(&self) -> Option<u64> {
-        self.offset
+        self.0.offset
     }
 
     /// On which line, counted from 1, for a reader of lines.
     #[must_use]
     pub fn line(&self) -> Option<u64> {
-        self.line
+        self.0.line
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.kind.fmt(f)?;
-        if let Some(offset) = self.offset {
+        self.0.kind.fmt(f)?;
+        if let Some(offset) = self.0.offset {
             write!(f, " at byte {offset}")?;
         }
-        if let Some(line) = self.line {
+        if let Some(line) = self.0.line {
             write!(f, " of line {line}")?;
         }
         Ok(())
@@ -117,7 +127,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|source| source as _)
+        self.0.source.as_ref().map(|source| source as _)
     }
 }
 

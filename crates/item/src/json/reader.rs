@@ -154,15 +154,33 @@ impl<'a> Reader<'a> {
 
     /// `{"S":"…"}` and the like. The item's own values are on level 1.
     fn value(&mut self, level: usize) -> Result<AttributeValue<'a>, Error> {
+        if level > MAX_DEPTH {
+            return Err(Error::at(ErrorKind::TooDeep, self.at));
+        }
+        // Nearly all values begin so, and nearly all of these are texts or numbers.
+        let value = match self.rest().first_chunk() {
+            Some(b"{\"S\":") => {
+                self.at += 5;
+                AttributeValue::S(self.string()?)
+            }
+            Some(b"{\"N\":") => {
+                self.at += 5;
+                AttributeValue::N(self.number()?)
+            }
+            _ => self.other_value(level)?,
+        };
+        self.token(b'}', "the end of the typed value")?;
+        Ok(value)
+    }
+
+    /// A value of any type and with any white space, up to its last brace.
+    fn other_value(&mut self, level: usize) -> Result<AttributeValue<'a>, Error> {
         self.token(b'{', "a typed value")?;
         self.space();
         let start = self.at;
-        if level > MAX_DEPTH {
-            return Err(Error::at(ErrorKind::TooDeep, start));
-        }
         let kind = self.string()?;
         self.token(b':', "a colon")?;
-        let value = match &*kind {
+        Ok(match &*kind {
             "S" => AttributeValue::S(self.string()?),
             "N" => AttributeValue::N(self.number()?),
             "M" => AttributeValue::M(self.attributes(level + 1)?),
@@ -180,9 +198,7 @@ impl<'a> Reader<'a> {
             "NS" => AttributeValue::Ns(self.list(Self::number)?),
             "BS" => AttributeValue::Bs(self.list(Self::bytes)?),
             _ => return Err(Error::at(ErrorKind::UnknownType, start)),
-        };
-        self.token(b'}', "the end of the typed value")?;
-        Ok(value)
+        })
     }
 
     fn list<T>(
@@ -233,6 +249,7 @@ impl<'a> Reader<'a> {
         Ok(truth)
     }
 
+    #[inline]
     fn string(&mut self) -> Result<Cow<'a, str>, Error> {
         self.token(b'"', "a string")?;
         let start = self.at;
