@@ -1,24 +1,24 @@
 //! A digest of a value that can be taken in pieces, in any order.
 //!
 //! The items of one record lie in many files, in no order, and a record may be too big to hold.
-//! So every element is hashed by itself, with its place where places matter (a list's index), and
-//! the hashes are added up: the same elements give the same sum, however they were cut and in
-//! whichever order they came. A string has no elements that a cut would respect; its bytes are the
-//! coefficients of a polynomial, and the polynomial's value is what adds up.
+//! So every element is hashed by itself and the hashes are added up: the same elements give the
+//! same sum, however they were cut and in whichever order they came. Where the order of elements
+//! means something, in lists and in strings, elements are the coefficients of a polynomial, and its
+//! value is what adds up.
 
 use keystar_item::{AttributeValue, Attributes, Item};
 use keystar_rdb::{
-    Array, Db, Field, Json, Module, ModuleToken, Scored, Slot, Stream, StreamEntry, StreamId,
-    UnixMillis, Value,
+    Array, Blob, Db, Field, Json, Kind, Module, ModuleToken, Scored, Slot, Stream, StreamEntry,
+    StreamId, UnixMillis, Value,
 };
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// What two values are compared by: equal values have equal fingerprints, and others have not, but
-/// for a chance of 2^-60.
+/// for a chance of about 2^-60.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
-    /// Of a string: the polynomial's value, below [`PRIME`]. Of any other value: the elements'
-    /// hashes, modulo 2^128.
+    /// Where order matters, the polynomial's value, below [`PRIME`]; elsewhere the sum of the
+    /// elements' hashes, modulo 2^128.
     sum: u128,
     /// How many elements there are; of a string, how many bytes.
     pub(crate) elements: u64,
@@ -28,12 +28,21 @@ impl Fingerprint {
     /// The fingerprint of a whole value, or of a piece whose first element is number `start` (of
     /// a string, whose first byte is).
     pub(crate) fn of(value: &Value<'_>, start: u64) -> Self {
-        if let Value::String(text) = value {
-            return Self { sum: polynomial(text, start).into(), elements: text.len() as u64 };
+        match value {
+            Value::String(text) => Self {
+                sum: placed(text_polynomial(text), start).into(),
+                elements: text.len() as u64,
+            },
+            Value::List(items) => Self {
+                sum: placed(list_polynomial(items), start).into(),
+                elements: items.len() as u64,
+            },
+            _ => {
+                let mut sum = Sum { bytes: Vec::with_capacity(256), fingerprint: Self::default() };
+                sum.value(value);
+                sum.fingerprint
+            }
         }
-        let mut sum = Sum { bytes: Vec::with_capacity(256), fingerprint: Self::default() };
-        sum.value(value, start);
-        sum.fingerprint
     }
 
     /// The fingerprint of an item: one element.
@@ -46,13 +55,18 @@ impl Fingerprint {
         sum.fingerprint
     }
 
-    /// Puts the pieces of one value together; `is_text` for a string's.
-    pub(crate) fn merge(&mut self, other: &Self, is_text: bool) {
-        self.sum = match is_text {
+    /// Puts pieces of one value together.
+    pub(crate) fn merge(&mut self, other: &Self, kind: Kind) {
+        self.sum = match is_ordered(kind) {
             true => reduced(self.sum + other.sum).into(),
             false => self.sum.wrapping_add(other.sum),
         };
         self.elements += other.elements;
+    }
+
+    /// The sum alone, as a name.
+    pub(crate) fn sum(&self) -> u128 {
+        self.sum
     }
 
     /// What [`from_parts`](Self::from_parts) takes besides the elements.
@@ -63,6 +77,11 @@ impl Fingerprint {
     pub(crate) fn from_parts(sum: [u8; 16], elements: u64) -> Self {
         Self { sum: u128::from_le_bytes(sum), elements }
     }
+}
+
+/// Whether the order of such a value's elements means something that they do not say themselves.
+fn is_ordered(kind: Kind) -> bool {
+    matches!(kind, Kind::String | Kind::List)
 }
 
 /// Names a record: 128 bits of its database and key.
@@ -88,13 +107,8 @@ impl Sum {
         self.fingerprint.elements += 1;
     }
 
-    fn value(&mut self, value: &Value<'_>, start: u64) {
+    fn value(&mut self, value: &Value<'_>) {
         match value {
-            Value::List(items) => {
-                for (index, item) in (start..).zip(items) {
-                    self.add(|element| element.number(index).bytes(item));
-                }
-            }
             Value::Set(members) => {
                 for member in members {
                     self.add(|element| element.bytes(member));
@@ -134,7 +148,8 @@ impl Sum {
         }
     }
 
-    /// What is not an entry comes with the last piece only, so the others must add nothing.
+    /// What is not an entry comes with one piece only, so the others must add nothing. The length
+    /// is left out: some servers wrote a wrong one, and it is the entries that count.
     fn stream(&mut self, stream: &Stream<'_>) {
         for StreamEntry { id, fields } in &stream.entries {
             self.add(|element| {
@@ -147,9 +162,10 @@ impl Sum {
         if stream.last_id != StreamId::default() {
             self.add(|element| element.tag(1).id(stream.last_id));
         }
-        // The first id is that of the first entry: nothing of its own.
-        if let Some(id) = stream.max_deleted_id {
-            self.add(|element| element.tag(2).id(id));
+        for (tag, id) in [(10, stream.first_id), (2, stream.max_deleted_id)] {
+            if let Some(id) = id {
+                self.add(|element| element.tag(tag).id(id));
+            }
         }
         if let Some(entries) = stream.entries_added {
             self.add(|element| element.tag(3).number(entries));
@@ -305,9 +321,10 @@ impl Element<'_> {
     }
 }
 
-/// `Σ (byte + 1)·R^place` modulo [`PRIME`]: wherever a string is cut, the pieces' values add up.
-fn polynomial(text: &[u8], start: u64) -> u64 {
-    let value = text.rchunks(POWERS.len() - 1).fold(0, |value, chunk| {
+/// `Σ (byte + 1)·R^place` modulo [`PRIME`]: wherever a string is cut, the pieces' values, each in
+/// its place, add up.
+fn text_polynomial(text: &[u8]) -> u64 {
+    text.rchunks(POWERS.len() - 1).fold(0, |value, chunk| {
         // At most 2^122 + 8·2^69: `reduced` takes it at once.
         let power = POWERS.get(chunk.len()).copied().unwrap_or_default();
         let sum: u128 = chunk
@@ -316,7 +333,18 @@ fn polynomial(text: &[u8], start: u64) -> u64 {
             .map(|(&byte, power)| (u128::from(byte) + 1) * u128::from(power))
             .sum();
         reduced(u128::from(value) * u128::from(power) + sum)
-    });
+    })
+}
+
+/// The same for the hashes of a list's items.
+fn list_polynomial(items: &[Blob<'_>]) -> u64 {
+    items.iter().rev().fold(0, |value, item| {
+        reduced(u128::from(value) * u128::from(R) + u128::from(xxh3_64(item)))
+    })
+}
+
+/// The value of a polynomial whose first coefficient is number `start`.
+fn placed(value: u64, start: u64) -> u64 {
     reduced(u128::from(value) * u128::from(power(R, start)))
 }
 
@@ -358,7 +386,7 @@ fn power(mut base: u64, mut exponent: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use keystar_item::Number;
-    use keystar_rdb::{Blob, Group};
+    use keystar_rdb::Group;
 
     use super::*;
 
@@ -399,7 +427,7 @@ mod tests {
         for cut in 0..=bytes.len() {
             let (head, tail) = bytes.split_at(cut);
             let mut sum = text(tail, cut as u64);
-            sum.merge(&text(head, 0), true);
+            sum.merge(&text(head, 0), Kind::String);
             assert_eq!(sum, expected, "cut at {cut}");
         }
         assert_ne!(text(b"ab", 0), text(b"ba", 0));
@@ -415,7 +443,7 @@ mod tests {
         assert_eq!(whole(&set(&["a", "b"])), whole(&set(&["b", "a"])));
         assert_ne!(whole(&set(&["ab", "c"])), whole(&set(&["a", "bc"])));
         let mut pieces = Fingerprint::of(&list(&["c"]), 2);
-        pieces.merge(&whole(&list(&["a", "b"])), false);
+        pieces.merge(&whole(&list(&["a", "b"])), Kind::List);
         assert_eq!(pieces, whole(&list(&["a", "b", "c"])));
     }
 
@@ -444,7 +472,7 @@ mod tests {
         head.entries = vec![tail.entries.remove(0)];
         let value = |stream: &Stream<'static>| Value::Stream(Box::new(stream.clone()));
         let mut sum = Fingerprint::of(&value(&tail), 1);
-        sum.merge(&whole(&value(&head)), false);
+        sum.merge(&whole(&value(&head)), Kind::Stream);
         assert_eq!(sum, whole(&value(&all)));
         all.groups[0].last_id = StreamId::new(1, 2);
         assert_ne!(sum, whole(&value(&all)));

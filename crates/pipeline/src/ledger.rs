@@ -43,6 +43,23 @@ pub(crate) struct Entry {
     pub(crate) place: u64,
 }
 
+impl Entry {
+    /// Adds a further piece.
+    pub(crate) fn join(&mut self, piece: &Self) {
+        self.fingerprint.merge(&piece.fingerprint, self.unit.kind());
+    }
+}
+
+impl Unit {
+    /// By which pieces are put together; the pieces of an item have no order.
+    fn kind(self) -> Kind {
+        match self {
+            Self::Record(kind) => kind,
+            Self::Item => Kind::Set,
+        }
+    }
+}
+
 /// How the two sides compare in one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -235,7 +252,7 @@ impl Claim {
                 self.mixed = Some(theirs);
             }
         }
-        self.fingerprint.merge(&piece.fingerprint, self.unit == Unit::Record(Kind::String));
+        self.fingerprint.merge(&piece.fingerprint, self.unit.kind());
         self.torn_expiry |= self.expires_at != piece.expires_at;
         self.place = self.place.min(piece.place);
     }

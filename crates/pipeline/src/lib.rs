@@ -3,24 +3,49 @@
 
 mod check;
 mod conveyor;
+mod document;
 mod error;
 mod fingerprint;
+mod inspect;
+mod ledger;
 mod mapper;
 mod migration;
 mod names;
+mod outcome;
+pub mod page;
+mod plan;
+mod pricing;
 mod progress;
 mod rejects;
 mod report;
+mod resp;
+mod reverse;
 mod selection;
+mod spool;
+mod tally;
 mod text;
+mod units;
+mod verification;
+mod verify;
 mod workdir;
 
 pub use check::{Check, Checks, State, check};
 pub use conveyor::Interrupt;
 pub use error::{Error, Occupied};
+pub use inspect::{
+    DatabaseRow, EncodingRow, Fact, InspectOptions, Inspection, LargeKey, PrefixCover, PrefixRow,
+    TypeRow, inspect,
+};
 pub use migration::{MigrationOptions, MigrationSpec, Status, migrate, status, work_dir};
+pub use plan::{
+    FileFigures, ItemFigures, KeyRow, LargeItem, Plan, PlanOptions, RuleRow, plan,
+};
+pub use pricing::{Cost, Duration, Price, Prices};
 pub use progress::Progress;
 pub use rejects::Rejected;
 pub use report::{Counts, Report};
 pub use selection::Selection;
+pub use tally::{Bucket, Key, Sample};
+pub use verification::{Finding, Findings, Verification};
+pub use verify::{OpenSource, VerifyOptions, verify};
 pub use workdir::Start;

@@ -6,7 +6,11 @@ use futures_executor::block_on;
 use keystar_extract::{Batch, Entry, RdbFile, RdbOptions, Source};
 use keystar_rdb::Db;
 
-use crate::{Error, rejects::{Rejected, escape}};
+use crate::{
+    Error,
+    rejects::{Rejected, escape},
+    tally::Key,
+};
 
 /// The keys of some records.
 #[derive(Debug, Default)]
@@ -19,9 +23,20 @@ impl Names {
         options: RdbOptions,
         offsets: &BTreeSet<u64>,
     ) -> Result<Self, Error> {
+        if offsets.is_empty() {
+            return Ok(Self::default());
+        }
+        let mut source = RdbFile::open(path, options).map_err(Error::Source)?;
+        Self::find_in(&mut source, offsets)
+    }
+
+    /// The same in any source that is at its start.
+    pub(crate) fn find_in(
+        source: &mut dyn Source,
+        offsets: &BTreeSet<u64>,
+    ) -> Result<Self, Error> {
         let mut names = BTreeMap::new();
         let Some(&last) = offsets.last() else { return Ok(Self(names)) };
-        let mut source = RdbFile::open(path, options).map_err(Error::Source)?;
         let mut batch = Batch::new();
         while block_on(source.fill(&mut batch)).map_err(Error::Source)? {
             for entry in batch.entries() {
@@ -42,6 +57,11 @@ impl Names {
             }
         }
         Ok(Self(names))
+    }
+
+    /// The record's key, if it was found.
+    pub(crate) fn key(&self, offset: u64) -> Option<Key> {
+        self.0.get(&offset).map(|(db, key)| Key::new(*db, key))
     }
 
     /// The record's key as text, with its database where that is not 0.

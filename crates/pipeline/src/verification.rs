@@ -30,6 +30,8 @@ pub struct Verification {
     pub records: BTreeMap<String, u64>,
     /// Records that are the same on both sides, up to the losses.
     pub same: u64,
+    /// Items that are the same on both sides, of the records that are compared by items.
+    pub same_items: u64,
     /// Records of the dump that the files do not hold.
     pub missing: Findings,
     /// What the files hold and the dump does not, or what the run set aside.
@@ -110,7 +112,11 @@ impl Verification {
         let held = if self.has_manifest { ", as the manifest says" } else { ", no manifest" };
         let read = format!("{} items in {} files{held}", count(self.items), count(self.files));
         document.figure("Compared", count(self.records()), format!("records; {read}"));
-        document.figure("Same", count(self.same), "");
+        let by_items = match self.same_items {
+            0 => String::new(),
+            items => format!("and {} items of records that are compared by items", count(items)),
+        };
+        document.figure("Same", count(self.same), by_items);
         let findings = [
             ("Missing", &self.missing, "in the dump, not in the files"),
             ("Extra", &self.extra, "in the files, not in the dump"),

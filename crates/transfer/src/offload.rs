@@ -1,4 +1,4 @@
-use std::io::Write;
+use std::io::{Read, Write};
 
 use crate::{
     Error,
@@ -58,6 +58,22 @@ impl Offloads {
         self.open = Some((name.to_owned(), upload));
         Ok(())
     }
+
+    /// Reads a value back.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] if it is not there, [`Error::Place`] if the name is none that a value
+    /// can have, and any failure of the target's side.
+    pub fn read(&self, name: &str) -> Result<Box<dyn Read + Send>, Error> {
+        // The name may come from a file that somebody else wrote.
+        let plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, '.' | '-' | '_');
+        if name.starts_with('.') || !name.chars().all(plain) {
+            let reason = "no name of a value beside the items";
+            return Err(Error::Place { place: name.to_owned(), reason });
+        }
+        self.store.read(&format!("{OFFLOAD}/{name}"))
+    }
 }
 
 #[cfg(test)]
@@ -76,6 +92,11 @@ mod tests {
         }
         let kept = dir.path().join("offload/kept");
         assert_eq!(fs::read(kept).unwrap(), b"one, two");
+        let mut read = Vec::new();
+        offloads.read("kept").unwrap().read_to_end(&mut read).unwrap();
+        assert_eq!(read, b"one, two");
+        assert!(matches!(offloads.read("lost"), Err(Error::Missing { .. })));
+        assert!(matches!(offloads.read("../data/x"), Err(Error::Place { .. })));
         assert_eq!(fs::read_dir(dir.path().join("offload")).unwrap().count(), 1);
     }
 }

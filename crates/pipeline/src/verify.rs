@@ -1,0 +1,816 @@
+//! Reads the files of a run back and compares them with the dump, record by record.
+//!
+//! Both sides are read once, in whatever order they come. What each has under a key is added up to
+//! a fingerprint; the ledger brings the fingerprints together. The files' side goes through the
+//! reverse mapping, so that what is compared with a record is what its items say, not what they
+//! were made by. Where the mapping reports a loss, a record cannot come back as it was: then it is
+//! what the reverse mapping makes of the record's own items that the files are compared with.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt::Debug,
+    num::NonZeroUsize,
+    path::PathBuf,
+    sync::mpsc::{SyncSender, sync_channel},
+    thread,
+    time::Instant,
+};
+
+use keystar_extract::{Batch, Source};
+use keystar_mapping::{Mapping, Pointer, Unmapped};
+use keystar_rdb::{Kind, UnixMillis};
+use keystar_transfer::{ImportReader, Offloads};
+
+use crate::{
+    Error, Interrupt, Progress, Verification,
+    conveyor::{Ended, Work, convey},
+    fingerprint::Fingerprint,
+    ledger::{Entry, How, Ledger, Outcome, Side, Unit, file_and_line, line},
+    mapper::{self, Fate, Mapper, Pieces, Verdict},
+    names::Names,
+    report::count,
+    reverse::{Beside, Meaning, Reverse, Reversed, assemble, item_key, read_beside, text},
+    tally::Key,
+    units,
+    verification::{Finding, Findings, Firsts},
+};
+
+/// What is compared with what.
+///
+/// ```no_run
+/// use keystar_extract::{RdbFile, RdbOptions};
+/// use keystar_mapping::Mapping;
+/// use keystar_pipeline::{Interrupt, Progress, VerifyOptions, verify};
+/// use keystar_transfer::ImportReader;
+///
+/// let open = || Ok(Box::new(RdbFile::open("dump.rdb", RdbOptions::default())?) as Box<_>);
+/// let (reader, mapping) = (ImportReader::open("out")?, Mapping::default());
+/// let options = VerifyOptions::new(&open, &reader, &mapping, std::env::temp_dir());
+/// let found = verify(&options, &Interrupt::new(), &Progress::default())?;
+/// assert!(found.ok(), "{found}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct VerifyOptions<'a> {
+    /// Opens the dump, with the filter of the run. Called once, and once more to name keys.
+    pub open: &'a OpenSource<'a>,
+    /// The files.
+    pub reader: &'a ImportReader,
+    /// The values beside the items, where there may be some.
+    pub offloads: Option<&'a Offloads>,
+    /// The mapping of the run, with its clock and its salt.
+    pub mapping: &'a Mapping,
+    /// The offsets of the records that the run set aside, ascending.
+    pub rejected: Vec<u64>,
+    /// A folder for what memory does not hold, about 50 bytes for each record and each item. The
+    /// files in it have no names and vanish by themselves.
+    pub folder: PathBuf,
+    /// How much of it memory holds, in bytes.
+    pub max_bytes: usize,
+    /// Worker threads.
+    pub jobs: NonZeroUsize,
+}
+
+/// Opens the dump.
+pub type OpenSource<'a> =
+    dyn Fn() -> Result<Box<dyn Source>, keystar_extract::Error> + Sync + 'a;
+
+impl<'a> VerifyOptions<'a> {
+    /// One thread, 32 MiB, and no record set aside.
+    pub fn new(
+        open: &'a OpenSource<'a>,
+        reader: &'a ImportReader,
+        mapping: &'a Mapping,
+        folder: impl Into<PathBuf>,
+    ) -> Self {
+        Self {
+            open,
+            reader,
+            offloads: None,
+            mapping,
+            rejected: Vec::new(),
+            folder: folder.into(),
+            max_bytes: 32 << 20,
+            jobs: NonZeroUsize::MIN,
+        }
+    }
+
+    /// Sets the offsets of the records that the run set aside, in any order.
+    #[must_use]
+    pub fn with_rejected(mut self, offsets: impl IntoIterator<Item = u64>) -> Self {
+        self.rejected = offsets.into_iter().collect();
+        self.rejected.sort_unstable();
+        self.rejected.dedup();
+        self
+    }
+
+    /// Sets where the values are that lie beside the items.
+    #[must_use]
+    pub fn with_offloads(mut self, offloads: &'a Offloads) -> Self {
+        self.offloads = Some(offloads);
+        self
+    }
+
+    /// Sets how many bytes memory holds of what is compared.
+    #[must_use]
+    pub fn with_max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// Sets the number of worker threads.
+    #[must_use]
+    pub fn with_jobs(mut self, jobs: NonZeroUsize) -> Self {
+        self.jobs = jobs;
+        self
+    }
+}
+
+impl Debug for VerifyOptions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VerifyOptions")
+            .field("reader", &self.reader)
+            .field("rejected", &self.rejected.len())
+            .field("folder", &self.folder)
+            .field("max_bytes", &self.max_bytes)
+            .field("jobs", &self.jobs)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Compares the files of a run with its dump.
+///
+/// Memory is bounded whatever the size of either, except for 8 bytes for each rejected record.
+/// From CSV no record can be read back: there, what the columns say is compared, as text.
+///
+/// Differences are no errors: they are the result, as are files and lines that cannot be
+/// understood. When interrupted, the result is incomplete, and not [`ok`](Verification::ok).
+///
+/// # Errors
+///
+/// The dump or the files cannot be read, or the folder cannot be used.
+pub fn verify(
+    options: &VerifyOptions<'_>,
+    interrupt: &Interrupt,
+    progress: &Progress,
+) -> Result<Verification, Error> {
+    let begun = Instant::now();
+    let mut verifier = Verifier::new(options);
+    let ended = match verifier.read_dump(interrupt, progress)? {
+        Ended::Complete => verifier.read_files(interrupt, progress)?,
+        interrupted => interrupted,
+    };
+    let mut found = match ended {
+        Ended::Complete => verifier.compare()?,
+        Ended::Interrupted => verifier.found,
+    };
+    found.seconds = begun.elapsed().as_secs_f64();
+    Ok(found)
+}
+
+struct Verifier<'v> {
+    options: &'v VerifyOptions<'v>,
+    reverse: Reverse<'v>,
+    ledger: Ledger,
+    found: Verification,
+    missing: Firsts<Missing>,
+    damaged: Firsts<Finding>,
+    /// Which of the rejected records the dump has.
+    known: Vec<bool>,
+    /// The record that comes in parts.
+    big: Option<Big>,
+}
+
+/// What the dump has and the files have not.
+enum Missing {
+    Unit(Unit),
+    /// It can be no items, and the run does not say so.
+    Refused(Finding),
+}
+
+/// What is compared of a record that comes in parts.
+struct Big {
+    /// As the record is.
+    entry: Entry,
+    /// As the reverse mapping has it.
+    reversed: Reversed,
+    losses: BTreeSet<&'static str>,
+}
+
+impl<'v> Verifier<'v> {
+    fn new(options: &'v VerifyOptions<'v>) -> Self {
+        Self {
+            options,
+            reverse: Reverse::new(options.mapping, options.reader.format()),
+            ledger: Ledger::new(&options.folder, options.max_bytes),
+            found: Verification::default(),
+            missing: Firsts::default(),
+            damaged: Firsts::default(),
+            known: vec![false; options.rejected.len()],
+            big: None,
+        }
+    }
+
+    fn read_dump(&mut self, interrupt: &Interrupt, progress: &Progress) -> Result<Ended, Error> {
+        let options = self.options;
+        let mut source = (options.open)().map_err(Error::Source)?;
+        let stored: u64 = options.reader.files().iter().map(|file| file.stored_bytes).sum();
+        progress.start(source.total_bytes().map(|bytes| bytes + stored));
+        let work = DumpSide {
+            mapper: Mapper::new(options.mapping),
+            reverse: self.reverse,
+            rejected: &options.rejected,
+        };
+        let mut records = 0;
+        convey(source.as_mut(), options.jobs, interrupt, &work, |read, batch| {
+            records += read.records.iter().sum::<u64>();
+            self.take(read, batch)?;
+            progress.reach(batch.source_bytes(), records);
+            Ok(())
+        })
+    }
+
+    fn take(&mut self, read: ReadBatch, batch: &Batch) -> Result<(), Error> {
+        for entry in &read.entries {
+            self.ledger.push(Side::Dump, entry)?;
+        }
+        for part in read.parts {
+            self.take_part(part)?;
+        }
+        for offset in read.rejected {
+            if let Ok(at) = self.options.rejected.binary_search(&offset) {
+                self.found.rejected += 1;
+                self.known[at] = true;
+            }
+        }
+        for (offset, finding) in read.refused {
+            self.big = self.big.take().filter(|big| big.entry.place != offset);
+            self.missing.push(offset, Missing::Refused(finding));
+        }
+        for (kind, records) in Kind::ALL.iter().zip(read.records) {
+            if records > 0 {
+                count(&mut self.found.records, kind.name(), records);
+            }
+        }
+        for (reason, records) in read.filtered {
+            count(&mut self.found.filtered, reason, records);
+        }
+        for (kind, records) in read.losses {
+            count(&mut self.found.losses, kind, records);
+        }
+        self.found.expired += read.expired;
+        self.found.compared_forward += read.compared_forward;
+        let remarks = batch.remarks();
+        for (reason, records) in &remarks.skipped {
+            count(&mut self.found.filtered, reason, *records);
+        }
+        self.found.warnings.extend(remarks.warnings.iter().cloned());
+        Ok(())
+    }
+
+    fn take_part(&mut self, part: ReadPart) -> Result<(), Error> {
+        let ReadPart { entry, reversed, losses, last } = part;
+        let mut big = match self.big.take() {
+            Some(mut big) if big.entry.place == entry.place => {
+                big.entry.join(&entry);
+                big
+            }
+            _ => Big { entry, reversed: Reversed::default(), losses: BTreeSet::new() },
+        };
+        big.losses.extend(losses);
+        for entry in reversed.entries {
+            match entry.unit {
+                // Too many to hold until it is known whether they count. If they do not, the record
+                // as it is will not be found in the files: the mapping promised to read it back.
+                Unit::Item => self.ledger.push(Side::Dump, &entry)?,
+                Unit::Record(_) => big.reversed.push(entry),
+            }
+        }
+        big.reversed.text.extend(reversed.text);
+        big.reversed.beside |= reversed.beside;
+        big.reversed.by_items |= reversed.by_items;
+        if !last {
+            self.big = Some(big);
+            return Ok(());
+        }
+        for kind in &big.losses {
+            count(&mut self.found.losses, kind, 1);
+        }
+        let offset = big.entry.place;
+        let is_exact = self.reverse.reads_records() && big.losses.is_empty();
+        match choose(big.entry, is_exact, big.reversed) {
+            Choice::Compare(entries, by_items) => {
+                self.found.compared_forward += u64::from(by_items);
+                entries.iter().try_for_each(|entry| self.ledger.push(Side::Dump, entry))
+            }
+            Choice::Refuse => {
+                let finding = Finding::new("", in_dump(offset), NOT_THE_RECORD);
+                self.missing.push(offset, Missing::Refused(finding));
+                Ok(())
+            }
+        }
+    }
+}
+
+const NOT_THE_RECORD: &str = "its own items do not read back as the record";
+
+/// By what a record is compared.
+enum Choice {
+    /// By these, some of which may be items.
+    Compare(Vec<Entry>, bool),
+    /// By nothing: what it was mapped to does not stand for it.
+    Refuse,
+}
+
+/// Chooses by what a record is compared: as it is, where the mapping can give it back exactly.
+fn choose(as_it_is: Entry, is_exact: bool, reversed: Reversed) -> Choice {
+    let Reversed { entries, text, beside, by_items } = reversed;
+    let is_text = as_it_is.unit == Unit::Record(Kind::String);
+    if !is_exact {
+        // The bytes of a string beside its item are not read through the mapping.
+        return match beside && is_text && !by_items {
+            true => Choice::Compare(vec![as_it_is], false),
+            false => Choice::Compare(entries, by_items),
+        };
+    }
+    if text.is_empty() {
+        return Choice::Compare(vec![as_it_is], false);
+    }
+    // Its text is compared piece by piece, as items; so here it must be shown that the pieces are
+    // the record.
+    let Some(value) = assemble(text) else { return Choice::Refuse };
+    let mut sum = Entry { fingerprint: Fingerprint::of(&value, 0), ..as_it_is };
+    for entry in entries.iter().filter(|entry| entry.unit != Unit::Item) {
+        sum.join(entry);
+    }
+    match sum.fingerprint == as_it_is.fingerprint {
+        true => Choice::Compare(entries, true),
+        false => Choice::Refuse,
+    }
+}
+
+/// What the workers do with the dump.
+struct DumpSide<'v> {
+    mapper: Mapper<'v>,
+    reverse: Reverse<'v>,
+    rejected: &'v [u64],
+}
+
+/// What comes of a batch of the dump.
+#[derive(Default)]
+struct ReadBatch {
+    entries: Vec<Entry>,
+    parts: Vec<ReadPart>,
+    /// Offsets of records that the run set aside.
+    rejected: Vec<u64>,
+    /// Records that can be no items, and that the run did not set aside.
+    refused: Vec<(u64, Finding)>,
+    records: [u64; Kind::ALL.len()],
+    filtered: BTreeMap<&'static str, u64>,
+    losses: BTreeMap<&'static str, u64>,
+    expired: u64,
+    compared_forward: u64,
+}
+
+/// A piece of a record that comes in parts.
+struct ReadPart {
+    entry: Entry,
+    reversed: Reversed,
+    losses: Vec<&'static str>,
+    last: bool,
+}
+
+impl Work for DumpSide<'_> {
+    type Bench = ();
+    type Output = ReadBatch;
+
+    fn bench(&self) {}
+
+    fn work(&self, (): &mut (), batch: &Batch) -> ReadBatch {
+        let mut read = ReadBatch::default();
+        self.mapper.map_batch(batch, |fate| {
+            self.settle(fate, &mut read);
+            Verdict::Ok(())
+        });
+        read
+    }
+}
+
+impl DumpSide<'_> {
+    fn settle(&self, fate: Fate<'_>, read: &mut ReadBatch) {
+        match fate {
+            Fate::Filtered(reason) => *read.filtered.entry(reason).or_default() += 1,
+            Fate::Expired => read.expired += 1,
+            Fate::Rejected { rejected, .. } => {
+                if self.is_rejected(rejected.offset) {
+                    read.rejected.push(rejected.offset);
+                    return;
+                }
+                let key = match rejected.db {
+                    0 => rejected.key,
+                    db => format!("{} (db {db})", rejected.key),
+                };
+                let detail =
+                    format!("cannot be carried, and the run does not say so: {}", rejected.detail);
+                let finding = Finding::new(key, in_dump(rejected.offset), detail);
+                read.refused.push((rejected.offset, finding));
+            }
+            Fate::Mapped(pieces) if self.is_rejected(pieces.head.offset) => {
+                if pieces.last {
+                    read.rejected.push(pieces.head.offset);
+                }
+            }
+            Fate::Mapped(pieces) => self.compare(&pieces, read),
+        }
+    }
+
+    fn is_rejected(&self, offset: u64) -> bool {
+        self.rejected.binary_search(&offset).is_ok()
+    }
+
+    fn compare(&self, pieces: &Pieces<'_>, read: &mut ReadBatch) {
+        let head = pieces.head;
+        let (value, start) = match pieces.record {
+            mapper::Source::Record(record) => (&record.value, None),
+            mapper::Source::Part(part) => (&part.value, Some(part.start)),
+        };
+        let kind = head.kind();
+        if pieces.last {
+            let at = Kind::ALL.iter().position(|known| *known == kind);
+            if let Some(records) = at.and_then(|at| read.records.get_mut(at)) {
+                *records += 1;
+            }
+        }
+        let losses = pieces.mapped.losses.iter().map(|loss| loss.kind.name());
+        let as_it_is = Entry {
+            unit: Unit::Record(kind),
+            name: self.reverse.name(head.db, &head.key),
+            fingerprint: Fingerprint::of(value, start.unwrap_or(0)),
+            expires_at: head.expires_at,
+            place: head.offset,
+        };
+        if start.is_some() {
+            read.parts.push(ReadPart {
+                entry: as_it_is,
+                reversed: self.reverse.reverse(pieces.mapped, head.offset),
+                losses: losses.collect(),
+                last: pieces.last,
+            });
+            return;
+        }
+        let is_exact = self.reverse.reads_records() && pieces.mapped.losses.is_empty();
+        if is_exact && (pieces.mapped.items.len() == 1 || !has_text(kind)) {
+            read.entries.push(as_it_is);
+            return;
+        }
+        for kind in losses {
+            *read.losses.entry(kind).or_default() += 1;
+        }
+        let reversed = self.reverse.reverse(pieces.mapped, head.offset);
+        match choose(as_it_is, is_exact, reversed) {
+            Choice::Compare(entries, by_items) => {
+                read.compared_forward += u64::from(by_items);
+                read.entries.extend(entries);
+            }
+            Choice::Refuse => {
+                let key = Key::new(head.db, &head.key).to_string();
+                let finding = Finding::new(key, in_dump(head.offset), NOT_THE_RECORD);
+                read.refused.push((head.offset, finding));
+            }
+        }
+    }
+}
+
+/// Whether such a value, where it takes several items, may be cut as text.
+fn has_text(kind: Kind) -> bool {
+    matches!(kind, Kind::Json | Kind::Module | Kind::Stream | Kind::Array)
+}
+
+impl Verifier<'_> {
+    fn read_files(&mut self, interrupt: &Interrupt, progress: &Progress) -> Result<Ended, Error> {
+        let (options, reverse) = (self.options, self.reverse);
+        let readers = options.reader.split(options.jobs.get());
+        let files: HashMap<&str, usize> =
+            options.reader.files().iter().map(|file| file.name.as_str()).zip(0..).collect();
+        let (send, receive) = sync_channel(readers.len() * 2);
+        self.found.files = files.len() as u64;
+        self.found.has_manifest = options.reader.manifest().is_some();
+        let files = &files;
+        thread::scope(|scope| {
+            let threads: Vec<_> = readers
+                .iter()
+                .map(|reader| {
+                    let side = FileSide { options, reverse, files, interrupt, send: send.clone() };
+                    scope.spawn(move || side.read(reader))
+                })
+                .collect();
+            drop(send);
+            let mut taken = Ok(());
+            for read in &receive {
+                taken = self.take_lines(read, progress);
+                if taken.is_err() {
+                    break;
+                }
+            }
+            // Threads that find nobody listening end.
+            drop(receive);
+            let mut ended = Ended::Complete;
+            for thread in threads {
+                match thread.join() {
+                    Ok(Ok(Ended::Complete)) => {}
+                    Ok(Ok(interrupted)) => ended = interrupted,
+                    Ok(Err(error)) => taken = taken.and(Err(error)),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            taken.map(|()| ended)
+        })
+    }
+
+    fn take_lines(&mut self, read: ReadLines, progress: &Progress) -> Result<(), Error> {
+        for entry in &read.entries {
+            self.ledger.push(Side::Files, entry)?;
+        }
+        for (place, finding) in read.damaged {
+            self.damaged.push(place, finding);
+        }
+        self.found.items += read.items;
+        progress.reach(progress.source_bytes() + read.stored_bytes, progress.records());
+        Ok(())
+    }
+
+    /// Compares what both sides have, and names what differs.
+    fn compare(self) -> Result<Verification, Error> {
+        let Self { options, ledger, mut found, mut missing, damaged, known, .. } = self;
+        let (mut extra, mut different) = (Firsts::default(), Firsts::default());
+        let mut comparison = ledger.compare()?;
+        while let Some(outcome) = comparison.next()? {
+            match outcome {
+                Outcome::Same(Unit::Record(_)) => found.same += 1,
+                Outcome::Same(Unit::Item) => found.same_items += 1,
+                Outcome::Missing { unit, offset } => missing.push(offset, Missing::Unit(unit)),
+                Outcome::Extra { unit, line } => extra.push(line, unit),
+                Outcome::Different { unit, offset, line, how } => {
+                    different.push(offset, (unit, line, how));
+                }
+            }
+        }
+        let offsets: BTreeSet<u64> = missing.places().chain(different.places()).collect();
+        let keys = match offsets.is_empty() {
+            true => Names::default(),
+            false => {
+                let mut source = (options.open)().map_err(Error::Source)?;
+                Names::find_in(source.as_mut(), &offsets)?
+            }
+        };
+        let lines = Lines::find(options, &extra.places().collect())?;
+        let key = |offset| keys.key(offset).map_or_else(String::new, |key| key.to_string());
+        found.missing = missing.named(|offset, missing| match missing {
+            Missing::Refused(finding) => finding,
+            Missing::Unit(Unit::Record(kind)) => {
+                Finding::new(key(offset), in_dump(offset), format!("{kind} not in the files"))
+            }
+            Missing::Unit(Unit::Item) => Finding::new(
+                key(offset),
+                in_dump(offset),
+                "one of its items is not in the files, or differs in the key",
+            ),
+        });
+        found.different = different.named(|offset, (unit, line, how)| {
+            let place = format!("{}; {}", in_dump(offset), lines.place(line));
+            Finding::new(key(offset), place, difference(unit, how))
+        });
+        found.extra = extra.named(|line, unit| {
+            let what = match unit {
+                Unit::Record(kind) => format!("{kind} not in the dump, or set aside by the run"),
+                Unit::Item => "item of no record of the dump".to_owned(),
+            };
+            Finding::new(lines.key(line), lines.place(line), what)
+        });
+        found.damaged = damaged.named(|_, finding| finding);
+        found.unknown_rejects = known.iter().filter(|known| !**known).count() as u64;
+        found.complete = true;
+        Ok(found)
+    }
+}
+
+/// Items that go to the ledger at once.
+const LINES: usize = 1024;
+
+/// What a thread does with some of the files.
+struct FileSide<'v> {
+    options: &'v VerifyOptions<'v>,
+    reverse: Reverse<'v>,
+    /// The files' numbers.
+    files: &'v HashMap<&'v str, usize>,
+    interrupt: &'v Interrupt,
+    send: SyncSender<ReadLines>,
+}
+
+/// What comes of some lines.
+#[derive(Default)]
+struct ReadLines {
+    entries: Vec<Entry>,
+    damaged: Vec<(u64, Finding)>,
+    items: u64,
+    stored_bytes: u64,
+}
+
+impl FileSide<'_> {
+    fn read(self, reader: &ImportReader) -> Result<Ended, Error> {
+        let mut items = reader.items();
+        let mut lines = ReadLines::default();
+        let mut at = (String::new(), 0);
+        loop {
+            match items.next_item() {
+                Ok(Some(read)) => {
+                    if at.0 != read.file {
+                        at = (read.file.to_owned(), self.number(read.file));
+                    }
+                    let place = line(at.1, read.line);
+                    lines.items += 1;
+                    let wrong = match self.reverse.read(&read.item, place) {
+                        Meaning::Entry(entry) | Meaning::Text(entry, _) => {
+                            lines.entries.push(entry);
+                            None
+                        }
+                        Meaning::Offloaded(unmapped, pointer) => {
+                            self.read_beside(&unmapped, &pointer, place, &mut lines)?
+                        }
+                        Meaning::Nameless => Some("an item without its key".to_owned()),
+                    };
+                    if let Some(detail) = wrong {
+                        let key = item_key(&read.item, self.options.mapping.table());
+                        let finding = Finding::new(key, in_file(read.file, read.line), detail);
+                        lines.damaged.push((place, finding));
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => lines.damaged.push(self.damage(error)?),
+            }
+            if lines.entries.len() + lines.damaged.len() >= LINES {
+                if self.interrupt.is_set() || self.send.send(std::mem::take(&mut lines)).is_err() {
+                    return Ok(Ended::Interrupted);
+                }
+            }
+        }
+        lines.stored_bytes = reader.files().iter().map(|file| file.stored_bytes).sum();
+        // Nobody listens only after an error, which is told by whoever had it.
+        let _ = self.send.send(lines);
+        Ok(Ended::Complete)
+    }
+
+    /// Reads a value that lies beside its item; tells what is wrong with it, if anything.
+    fn read_beside(
+        &self,
+        unmapped: &Unmapped,
+        pointer: &Pointer,
+        place: u64,
+        lines: &mut ReadLines,
+    ) -> Result<Option<String>, Error> {
+        let Some(offloads) = self.options.offloads else {
+            return Ok(Some("its value lies beside the items, and nobody said where".to_owned()));
+        };
+        let mut whole = Entry {
+            unit: Unit::Record(unmapped.kind),
+            name: self.reverse.name(unmapped.db, &unmapped.key),
+            fingerprint: Fingerprint::default(),
+            expires_at: unmapped.expires_at,
+            place,
+        };
+        let mut texts = Vec::new();
+        let mapping = self.options.mapping;
+        let wrong = read_beside(mapping, offloads, (unmapped, pointer), |piece| {
+            match piece {
+                Beside::Bytes(bytes, offset) => {
+                    let fingerprint = Fingerprint::of(&text(bytes), offset);
+                    whole.join(&Entry { fingerprint, ..whole });
+                }
+                Beside::Item(item) => match self.reverse.entry(&item, place) {
+                    Some(entry) => whole.join(&entry),
+                    None => texts.push(item),
+                },
+            }
+            Ok(())
+        })?;
+        if let Some(wrong) = wrong {
+            return Ok(Some(format!("the file {} {wrong}", pointer.name)));
+        }
+        if !texts.is_empty() {
+            let Some(value) = assemble(texts) else {
+                return Ok(Some(format!("the file {} holds no value", pointer.name)));
+            };
+            whole.join(&Entry { fingerprint: Fingerprint::of(&value, 0), ..whole });
+        }
+        lines.entries.push(whole);
+        Ok(None)
+    }
+
+    fn number(&self, file: &str) -> usize {
+        self.files.get(file).copied().unwrap_or(self.files.len())
+    }
+
+    /// Tells damaged files, which are findings, from files that cannot be read.
+    fn damage(&self, error: keystar_transfer::Error) -> Result<(u64, Finding), Error> {
+        use keystar_transfer::Error as E;
+        let (file, number, detail) = match &error {
+            E::Item { file, line, source } => (file, *line, format!("not an item: {source}")),
+            E::Row { file, line, reason } => (file, *line, format!("not a row: {reason}")),
+            E::Damaged { file, reason } => (file, 0, (*reason).to_owned()),
+            E::Io { place, source, .. } if is_damage(source.kind()) => {
+                (place, 0, format!("cannot be decompressed: {source}"))
+            }
+            _ => return Err(Error::Target(error)),
+        };
+        // What is wrong with a file as a whole comes after its lines.
+        let place = line(self.number(file), if number == 0 { u64::MAX } else { number });
+        let text = if number == 0 { file.clone() } else { in_file(file, number) };
+        Ok((place, Finding::new("", text, detail)))
+    }
+}
+
+/// Whether a failure to read comes from the bytes, and not from the device.
+fn is_damage(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind as K;
+    matches!(kind, K::InvalidData | K::InvalidInput | K::UnexpectedEof | K::Other)
+}
+
+/// What some lines of the files hold, for the reader of a report.
+#[derive(Default)]
+struct Lines {
+    files: Vec<String>,
+    keys: BTreeMap<u64, String>,
+}
+
+impl Lines {
+    /// Reads the files that have these lines once more.
+    fn find(options: &VerifyOptions<'_>, places: &BTreeSet<u64>) -> Result<Self, Error> {
+        let all = options.reader.files();
+        let files: Vec<String> = all.iter().map(|file| file.name.clone()).collect();
+        let mut keys = BTreeMap::new();
+        for reader in options.reader.split(files.len()) {
+            let Some(file) = reader.files().first() else { continue };
+            let Some(number) = files.iter().position(|name| *name == file.name) else { continue };
+            let mut wanted = places.range(line(number, 0)..=line(number, u64::MAX)).copied();
+            let Some(mut next) = wanted.next() else { continue };
+            let mut items = reader.items();
+            // What is damaged was told before.
+            while let Ok(Some(read)) = items.next_item() {
+                if line(number, read.line) < next {
+                    continue;
+                }
+                let key = item_key(&read.item, options.mapping.table());
+                keys.insert(next, key);
+                match wanted.next() {
+                    Some(place) => next = place,
+                    None => break,
+                }
+            }
+        }
+        Ok(Self { files, keys })
+    }
+
+    fn key(&self, place: u64) -> String {
+        self.keys.get(&place).cloned().unwrap_or_default()
+    }
+
+    fn place(&self, place: u64) -> String {
+        let (file, line) = file_and_line(place);
+        in_file(self.files.get(file).map_or("", String::as_str), line)
+    }
+}
+
+fn in_dump(offset: u64) -> String {
+    format!("byte {offset} of the dump")
+}
+
+fn in_file(file: &str, line: u64) -> String {
+    format!("{file}, line {line}")
+}
+
+/// What differs, in words.
+fn difference(unit: Unit, how: How) -> String {
+    let moment = |at: Option<UnixMillis>| match at {
+        Some(UnixMillis(millis)) => format!("at {} ({millis} ms)", units::moment(millis)),
+        None => "never".to_owned(),
+    };
+    match how {
+        _ if unit == Unit::Item => "one of its items has other attributes".to_owned(),
+        How::Kind { dump, files } => format!("{dump} in the dump, {files} in the files"),
+        How::Elements { dump, files } => {
+            let what = match unit {
+                Unit::Record(Kind::String) => "bytes",
+                _ => "elements",
+            };
+            match dump == files {
+                true => format!("{dump} {what} on both sides, but not the same"),
+                false => format!("{dump} {what} in the dump, {files} in the files"),
+            }
+        }
+        How::Expiry { dump, files } => {
+            format!("expires {} in the dump, {} in the files", moment(dump), moment(files))
+        }
+        How::TornExpiry => "its items do not agree on when it expires".to_owned(),
+    }
+}
