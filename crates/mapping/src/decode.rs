@@ -25,9 +25,7 @@ pub(crate) fn value(
 
     Some(match (kind, value) {
         (Kind::String, value) => Value::String(scalar(value)?),
-        (Kind::List, A::L(items)) => {
-            Value::List(items.iter().map(scalar).collect::<Option<_>>()?)
-        }
+        (Kind::List, A::L(items)) => Value::List(items.iter().map(scalar).collect::<Option<_>>()?),
         (Kind::Set, A::Ss(members)) => {
             Value::Set(members.iter().map(|member| Blob::copied(member.as_bytes())).collect())
         }
@@ -36,7 +34,9 @@ pub(crate) fn value(
         }
         (Kind::SortedSet, A::L(members)) => {
             let members = members.iter().map(|member| match member {
-                A::M(map) => Some(Scored::new(scalar(map.get("member")?)?, score(map.get("score")?)?)),
+                A::M(map) => {
+                    Some(Scored::new(scalar(map.get("member")?)?, score(map.get("score")?)?))
+                }
                 _ => None,
             });
             Value::SortedSet(members.collect::<Option<_>>()?)
@@ -74,6 +74,16 @@ pub(crate) fn value(
         }
         (kind, value) => return unruled(kind, value),
     })
+}
+
+/// A stream without entries, or an array without slots, of what is said besides.
+pub(crate) fn tail(kind: Kind, map: &Attributes<'_>) -> Option<Value<'static>> {
+    if kind == Kind::Array {
+        return Some(Value::Array(Array::default().with_insert_index(insert_index(map)?)));
+    }
+    let mut stream = Stream::default();
+    tail::decode(map, &mut stream)?;
+    Some(Value::Stream(Box::new(stream)))
 }
 
 /// A document or a module value, which no rule changes.
@@ -132,11 +142,7 @@ pub(crate) fn fields<'i, 'a: 'i>(
         .collect()
 }
 
-pub(crate) fn field(
-    rule: &Rule,
-    name: &str,
-    value: &AttributeValue<'_>,
-) -> Option<Field<'static>> {
+pub(crate) fn field(rule: &Rule, name: &str, value: &AttributeValue<'_>) -> Option<Field<'static>> {
     let name: Blob<'static> = match rule.renamed.get(name) {
         Some(original) => Blob::copied(original),
         None => Blob::copied(&unescape(name)?),
@@ -171,8 +177,9 @@ pub(crate) fn entry_of(
             pairs.collect::<Option<_>>()?
         }
         AttributeValue::M(map) => {
-            let fields =
-                map.iter().map(|(name, value)| Some((Blob::copied(&unescape(name)?), scalar(value)?)));
+            let fields = map
+                .iter()
+                .map(|(name, value)| Some((Blob::copied(&unescape(name)?), scalar(value)?)));
             fields.collect::<Option<_>>()?
         }
         _ => return None,

@@ -46,7 +46,9 @@ pub(crate) fn of_value(value: &AttributeValue<'_>) -> Option<Json> {
             });
             Json::Object(entries.collect::<Option<_>>()?)
         }
-        AttributeValue::B(_) | AttributeValue::Ss(_) | AttributeValue::Ns(_)
+        AttributeValue::B(_)
+        | AttributeValue::Ss(_)
+        | AttributeValue::Ns(_)
         | AttributeValue::Bs(_) => return None,
     })
 }
@@ -269,9 +271,24 @@ mod tests {
     #[test]
     fn reads_what_another_reader_reads() {
         for text in [
-            "null", " [ ] ", "{}", r#"{"a":[1,-0.5e+3,true,false,null,"x"],"":{}}"#,
-            r#""\"\\\/\b\f\n\r\té😀""#, "0", "-1.5", "[1,2",  "[1,]", "01", "1.", "+1",
-            "{\"a\"}", "\"\n\"", r#""\ud800""#, "nul", "[1] 2", r#"{"a":1,"a":2}"#,
+            "null",
+            " [ ] ",
+            "{}",
+            r#"{"a":[1,-0.5e+3,true,false,null,"x"],"":{}}"#,
+            r#""\"\\\/\b\f\n\r\té😀""#,
+            "0",
+            "-1.5",
+            "[1,2",
+            "[1,]",
+            "01",
+            "1.",
+            "+1",
+            "{\"a\"}",
+            "\"\n\"",
+            r#""\ud800""#,
+            "nul",
+            "[1] 2",
+            r#"{"a":1,"a":2}"#,
         ] {
             let theirs = serde_json::from_str::<serde_json::Value>(text);
             let ours = parse(text);

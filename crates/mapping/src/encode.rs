@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keystar_item::{AttributeValue, Attributes, KeyType, Number};
 use keystar_rdb::{
-    Array, Field, Json, Kind, Module, ModuleToken, Scored, Slot, Stream, StreamEntry, Value,
+    Array, Field, Json, Kind, Module, ModuleToken, Scored, Slot, StreamEntry, Value,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -75,7 +75,7 @@ impl<'r> Encoder<'r> {
                 let entries = entries.collect::<Result<_, _>>()?;
                 let mut map = Attributes::with_capacity(8);
                 map.push("entries", AttributeValue::L(entries));
-                self.tail(stream, stream.entries.len() as u64, &mut map);
+                tail::encode(stream, &mut map);
                 AttributeValue::M(map)
             }
             Value::Array(array) => {
@@ -206,12 +206,7 @@ impl<'r> Encoder<'r> {
         Ok(hex(&digest))
     }
 
-    fn cast(
-        &self,
-        bytes: &'r [u8],
-        cast: Cast,
-        losses: &mut Vec<Loss>,
-    ) -> AttributeValue<'r> {
+    fn cast(&self, bytes: &'r [u8], cast: Cast, losses: &mut Vec<Loss>) -> AttributeValue<'r> {
         let done = match cast {
             Cast::S => return text_or_bytes(bytes),
             Cast::N => loose(bytes, losses),
@@ -323,11 +318,6 @@ impl<'r> Encoder<'r> {
         Ok(AttributeValue::M(map))
     }
 
-    /// All of a stream but its entries.
-    pub(crate) fn tail(&self, stream: &'r Stream<'_>, entries: u64, map: &mut Attributes<'r>) {
-        tail::encode(stream, entries, map);
-    }
-
     /// A slot of an array: its index and its value.
     pub(crate) fn slot(&self, index: u64, slot: &'r Slot<'_>) -> AttributeValue<'r> {
         AttributeValue::L(vec![AttributeValue::N(index.into()), slot_value(slot)])
@@ -340,11 +330,7 @@ impl<'r> Encoder<'r> {
     }
 
     /// A document as it is; the empty name and the like escaped.
-    fn json(
-        &self,
-        json: &Json,
-        losses: &mut Vec<Loss>,
-    ) -> Result<AttributeValue<'r>, Reject> {
+    fn json(&self, json: &Json, losses: &mut Vec<Loss>) -> Result<AttributeValue<'r>, Reject> {
         Ok(match json {
             Json::Null => AttributeValue::Null,
             Json::Bool(truth) => AttributeValue::Bool(*truth),
@@ -492,7 +478,8 @@ fn position(score: f64) -> Option<(f64, f64)> {
     }
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
     let bits = score as u64;
-    let every_other = |from: u32| (0..26).map(|at| (bits >> (2 * at + from) & 1) << at).sum::<u64>();
+    let every_other =
+        |from: u32| (0..26).map(|at| (bits >> (2 * at + from) & 1) << at).sum::<u64>();
     let middle = |cell: u64, max: f64| (cell as f64 + 0.5) / (1_u64 << 26) as f64 * 2.0 * max - max;
     // Redis' replies have no more digits than these say anything with.
     let round = |degrees: f64| (degrees * 1e6).round() / 1e6;

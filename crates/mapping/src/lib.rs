@@ -27,7 +27,6 @@ pub use reject::{Reject, RejectReason};
 pub use spec::{
     AttributeSpec, Binary, Cast, DbStyle, Expired, FieldSpec, Layout, MappingSpec, NamesSpec,
     Numbers, Oversize, RuleSpec, StreamFields, TableSpec, TypeName, TypeStyle, Unmatched,
+    json_schema,
 };
-pub use unmap::{
-    Assembly, Fragment, Numbered, Piece, Pointer, Unmapped, same_record, same_value,
-};
+pub use unmap::{Assembly, Fragment, Numbered, Piece, Pointer, Unmapped, same_record, same_value};

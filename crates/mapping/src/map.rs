@@ -13,6 +13,7 @@ use crate::pattern::Segments;
 use crate::reject::{Reject, RejectReason};
 use crate::rule::{ExtraValue, KeyKept};
 use crate::spec::{DbStyle, Layout, TypeStyle};
+use crate::tail;
 use crate::template::{Source, Template};
 use crate::text::{shown, sortable};
 
@@ -176,7 +177,8 @@ impl Mapping {
             return envelope.collect(value, 0, true, out);
         }
         let item = envelope.single(value, &mut out.losses)?;
-        let is_small = encoder.rule.attributes.is_empty() && most_bytes(value, &subject) <= limits::MAX_ITEM_BYTES;
+        let is_small = encoder.rule.attributes.is_empty()
+            && most_bytes(value, &subject) <= limits::MAX_ITEM_BYTES;
         if is_small || limits::size(&item) <= limits::MAX_ITEM_BYTES as u64 {
             out.items.push(item);
             return Ok(());
@@ -320,9 +322,8 @@ impl<'r> Envelope<'r> {
         if !ttls.is_empty() {
             item.push(encoder.mapping.names.field_ttls.as_str(), AttributeValue::M(ttls));
         }
-        let field = |name: &str| {
-            fields.iter().find(|field| field.name == *name).map(|field| &*field.value)
-        };
+        let field =
+            |name: &str| fields.iter().find(|field| field.name == *name).map(|field| &*field.value);
         self.end(&mut item, self.subject.expires_at, &field, losses)?;
         Ok(item)
     }
@@ -378,9 +379,8 @@ impl<'r> Envelope<'r> {
                     self.element(item, expires_at, out)?;
                 }
                 if is_last {
-                    let entries = start + stream.entries.len() as u64;
                     let mut map = Attributes::with_capacity(6);
-                    encoder.tail(stream, entries, &mut map);
+                    tail::encode(stream, &mut map);
                     self.tail(AttributeValue::M(map), out)?;
                 }
             }
@@ -613,4 +613,3 @@ fn most_bytes(value: &Value<'_>, subject: &Subject<'_>) -> usize {
     };
     bytes + value.len() * ELEMENT + subject.key.len() * 8 + ITEM
 }
-

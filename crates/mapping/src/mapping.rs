@@ -177,13 +177,7 @@ impl Mapping {
     }
 
     #[inline]
-    fn route_key(
-        &self,
-        db: u32,
-        key: &[u8],
-        kind: Kind,
-        expires_at: Option<UnixMillis>,
-    ) -> Route {
+    fn route_key(&self, db: u32, key: &[u8], kind: Kind, expires_at: Option<UnixMillis>) -> Route {
         if self.dbs.as_ref().is_some_and(|dbs| !dbs.contains(&db)) {
             return Route::Filtered(FilterReason::Db);
         }
@@ -271,8 +265,9 @@ impl TryFrom<MappingSpec> for Mapping {
             .expecting("a rule"));
         }
         if !spec.defaults.fields.is_empty() {
-            return Err(SpecError::new("defaults.fields", "fields belong to a rule")
-                .expecting("a rule"));
+            return Err(
+                SpecError::new("defaults.fields", "fields belong to a rule").expecting("a rule")
+            );
         }
         if spec.dbs.as_ref().is_some_and(Vec::is_empty) {
             return Err(SpecError::new("dbs", "no databases").expecting("at least one"));

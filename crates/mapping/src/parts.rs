@@ -160,7 +160,7 @@ impl Mapping {
                 *next += length;
                 cutter.add(self, &part.value, out)?;
                 if part.last {
-                    cutter.finish(self, &part.value, part.start + length, out)?;
+                    cutter.finish(self, &part.value, out)?;
                 }
             }
         }
@@ -200,7 +200,7 @@ pub(crate) fn cut(
 ) -> Result<(), Reject> {
     let mut cutter = Cutter::new(mapping, rule, subject, Some(bytes), out)?;
     cutter.add(mapping, value, out)?;
-    cutter.finish(mapping, value, length(value), out)
+    cutter.finish(mapping, value, out)
 }
 
 /// Bytes of a value that fit into an item which holds this much besides.
@@ -213,7 +213,13 @@ pub(crate) fn room(envelope: &Envelope<'_>, start: &Item<'_>) -> usize {
     let _ = envelope.end(&mut item, envelope.subject.expires_at, &|_| None, &mut Vec::new());
     let names = &mapping.names;
     let named = [
-        &names.value, &names.r#type, &names.ttl_ms, &names.field_ttls, &names.part, &names.parts,
+        &names.value,
+        &names.r#type,
+        &names.ttl_ms,
+        &names.field_ttls,
+        &names.part,
+        &names.parts,
+        &names.start,
     ];
     let refers = |value: &ExtraValue| match value {
         ExtraValue::Template(template) => template.fields().next().is_some(),
@@ -267,6 +273,8 @@ struct Cutter {
     held: Held,
     /// The number of the part that is being filled.
     number: u64,
+    /// How many elements, or bytes of a string, earlier parts hold.
+    start: u64,
     offload: Option<Beside>,
 }
 
@@ -321,17 +329,14 @@ impl Cutter {
             room: room(&envelope, &envelope.start(None, 4)),
             held: Held::default(),
             number: 0,
+            start: 0,
             offload,
         })
     }
 
     fn envelope<'m>(&'m self, mapping: &'m Mapping) -> Result<Envelope<'m>, Reject> {
-        let subject = Subject {
-            db: self.db,
-            key: &self.key,
-            kind: self.kind,
-            expires_at: self.expires_at,
-        };
+        let subject =
+            Subject { db: self.db, key: &self.key, kind: self.kind, expires_at: self.expires_at };
         // What is lost with the key was reported when the cutter was made.
         mapping.envelope(self.rule, subject, &mut Vec::new())
     }
@@ -438,9 +443,7 @@ impl Cutter {
         }
         held.map.push(name, encoded.value.into_owned());
         let is_referred = encoder.rule.attributes.iter().any(|extra| match &extra.value {
-            ExtraValue::Template(template) => {
-                template.fields().any(|name| field.name == *name)
-            }
+            ExtraValue::Template(template) => template.fields().any(|name| field.name == *name),
             _ => false,
         });
         if is_referred {
@@ -495,17 +498,16 @@ impl Cutter {
         Ok(())
     }
 
-    /// Hands the last part out; `elements` is how many the value has.
+    /// Hands the last part out.
     fn finish(
         &mut self,
         mapping: &Mapping,
         value: &Value<'_>,
-        elements: u64,
         out: &mut Mapped<'_>,
     ) -> Result<(), Reject> {
         let mut tail = Attributes::new();
         match value {
-            Value::Stream(stream) => crate::tail::encode(stream, elements, &mut tail),
+            Value::Stream(stream) => crate::tail::encode(stream, &mut tail),
             Value::Array(array) => {
                 if let Some(index) = array.insert_index {
                     tail.push("insert_index", Number::from(index));
@@ -583,6 +585,7 @@ impl Cutter {
         let element = suffix(number);
         let element = (number > 0).then_some(element.as_str());
         let mut item = envelope.start(element, held.map.len() + 6);
+        let (start, length) = (self.start, held.length());
         let ttls = std::mem::take(&mut held.ttls);
         let referred = std::mem::take(&mut held.referred);
         if self.top_level {
@@ -599,6 +602,7 @@ impl Cutter {
         };
         envelope.end(&mut item, self.expires_at, &field, &mut out.losses)?;
         item.push(names.part.as_str(), Number::from(number));
+        item.push(names.start.as_str(), Number::from(start));
         if is_last {
             item.push(names.parts.as_str(), Number::from(number + 1));
         }
@@ -613,6 +617,7 @@ impl Cutter {
         if let Some(beside) = &mut self.offload {
             beside.write(line, is_last, out);
         }
+        self.start += length;
         Ok(())
     }
 
@@ -638,12 +643,13 @@ impl Cutter {
 }
 
 impl Held {
+    /// The number of elements, or of bytes of a string.
+    fn length(&self) -> u64 {
+        (self.list.len() + self.map.len() + self.members.len() + self.text.len()) as u64
+    }
+
     /// The value of a part in the layout `item`.
-    fn value(
-        self,
-        kind: Kind,
-        tail: Option<Attributes<'static>>,
-    ) -> AttributeValue<'static> {
+    fn value(self, kind: Kind, tail: Option<Attributes<'static>>) -> AttributeValue<'static> {
         match kind {
             Kind::String => match String::from_utf8(self.text) {
                 Ok(text) => AttributeValue::S(text.into()),
@@ -709,10 +715,9 @@ fn least_bytes(encoder: Encoder<'_>, value: &Value<'_>) -> Result<u64, Reject> {
     Ok(match value {
         Value::String(text) if text.len() < NO_NUMBER => 0,
         Value::String(text) => text.len() as u64,
-        Value::List(items) => items
-            .iter()
-            .map(|item| 1 + limits::value_size(&encoder.scalar(item, ignored)))
-            .sum(),
+        Value::List(items) => {
+            items.iter().map(|item| 1 + limits::value_size(&encoder.scalar(item, ignored))).sum()
+        }
         Value::Set(members) => members.iter().map(|member| member.len() as u64).sum(),
         Value::SortedSet(items) => {
             items.iter().map(|item| 1 + limits::value_size(&encoder.scored(item, ignored))).sum()

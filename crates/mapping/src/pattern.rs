@@ -68,9 +68,11 @@ impl Pattern {
             match piece {
                 Piece::Text(text, bare) => {
                     if bare.contains(['*', '?', '[']) {
-                        return Err("named segments and glob characters do not mix; write \\* for \
+                        return Err(
+                            "named segments and glob characters do not mix; write \\* for \
                                     a star, or give every segment a name"
-                            .into());
+                                .into(),
+                        );
                     }
                     literal.as_mut().unwrap_or(&mut prefix).extend_from_slice(text.as_bytes());
                 }
@@ -192,10 +194,8 @@ pub(crate) fn pieces(text: &str) -> Result<Vec<Piece>, String> {
             '\\' => literal.extend(chars.next()),
             '{' => {
                 if !literal.is_empty() {
-                    pieces.push(Piece::Text(
-                        std::mem::take(&mut literal),
-                        std::mem::take(&mut bare),
-                    ));
+                    pieces
+                        .push(Piece::Text(std::mem::take(&mut literal), std::mem::take(&mut bare)));
                 }
                 match chars.as_str().split_once('}') {
                     Some((name, after)) => {

@@ -326,8 +326,9 @@ impl Rule {
                     || self.renamed.contains_key(to);
                 if is_taken {
                     let message = format!("the name {to:?} is taken");
-                    return Err(SpecError::new(format!("{path}.rename"), message)
-                        .expecting("another name"));
+                    return Err(
+                        SpecError::new(format!("{path}.rename"), message).expecting("another name")
+                    );
                 }
                 self.renamed.insert(to.clone(), name.clone().into_bytes());
             }
@@ -373,8 +374,8 @@ impl Rule {
 
     /// Whether every key that `later` takes is taken by this rule before.
     pub(crate) fn shadows(&self, later: &Self) -> bool {
-        let same_keys = matches!(self.pattern, Pattern::Any)
-            || self.pattern.shape() == later.pattern.shape();
+        let same_keys =
+            matches!(self.pattern, Pattern::Any) || self.pattern.shape() == later.pattern.shape();
         let dbs = match (&self.dbs, &later.dbs) {
             (None, _) => true,
             (Some(_), None) => false,
@@ -421,8 +422,15 @@ pub(crate) fn own_names<'n>(names: &'n NamesSpec, table: &'n Table) -> Vec<&'n s
     own.extend(table.ttl_attribute.as_deref());
     own.extend(
         [
-            &names.value, &names.r#type, &names.ttl_ms, &names.field_ttls, &names.db, &names.part,
-            &names.parts, &names.offload,
+            &names.value,
+            &names.r#type,
+            &names.ttl_ms,
+            &names.field_ttls,
+            &names.db,
+            &names.part,
+            &names.start,
+            &names.parts,
+            &names.offload,
         ]
         .map(String::as_str),
     );

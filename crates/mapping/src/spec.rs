@@ -104,6 +104,8 @@ pub struct NamesSpec {
     pub db: String,
     /// The number of a part, where one value takes several items; from 0.
     pub part: String,
+    /// How many elements, or bytes of a string, the parts before hold.
+    pub start: String,
     /// How many parts there are: on the last one.
     pub parts: String,
     /// Where the value lies that was written beside the items.
@@ -123,6 +125,7 @@ impl Default for NamesSpec {
             field_ttls: "field_ttls".into(),
             db: "db".into(),
             part: "part".into(),
+            start: "start".into(),
             parts: "parts".into(),
             offload: "offload".into(),
             redis_key: None,
@@ -421,10 +424,10 @@ impl MappingSpec {
     pub fn from_toml(text: &str) -> Result<Self, SpecError> {
         toml::from_str(text).map_err(|error| SpecError::from_toml(text, &error))
     }
+}
 
-    /// The JSON schema of specs, for editors: TOML editors understand it too.
-    #[must_use]
-    pub fn json_schema() -> String {
-        format!("{:#}", schemars::schema_for!(Self).as_value())
-    }
+/// The JSON schema of specs, ready to be serialised: editors of TOML understand it too.
+#[must_use]
+pub fn json_schema() -> impl Serialize {
+    schemars::schema_for!(MappingSpec)
 }

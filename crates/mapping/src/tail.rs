@@ -7,13 +7,11 @@ use keystar_rdb::{
 
 use crate::encode::text_or_bytes;
 
-/// Adds what the stream says of itself; `entries` is how many it has.
-pub(crate) fn encode<'r>(stream: &'r Stream<'_>, entries: u64, map: &mut Attributes<'r>) {
+/// Adds what the stream says of itself.
+pub(crate) fn encode<'r>(stream: &'r Stream<'_>, map: &mut Attributes<'r>) {
+    // Some servers wrote a wrong length: it is kept, since nothing else tells.
+    map.push("length", Number::from(stream.length));
     map.push("last_id", stream.last_id.to_string());
-    if stream.length != entries {
-        // Some servers wrote a wrong one: kept, since nothing else tells.
-        map.push("length", Number::from(stream.length));
-    }
     if let Some(id) = stream.first_id {
         map.push("first_id", id.to_string());
     }
@@ -98,13 +96,10 @@ fn producer<'r>(producer: &'r Producer<'_>) -> AttributeValue<'r> {
     AttributeValue::M(map)
 }
 
-/// Reads back what [`encode`] added; the stream's entries are there already.
+/// Reads back what [`encode`] added.
 pub(crate) fn decode(map: &Attributes<'_>, stream: &mut Stream<'static>) -> Option<()> {
     stream.last_id = id(map.get("last_id")?)?;
-    stream.length = match map.get("length") {
-        Some(length) => number(length)?,
-        None => stream.entries.len() as u64,
-    };
+    stream.length = number(map.get("length")?)?;
     stream.first_id = optional(map.get("first_id"), id)?;
     stream.max_deleted_id = optional(map.get("max_deleted_id"), id)?;
     stream.entries_added = optional(map.get("entries_added"), number)?;
@@ -113,7 +108,8 @@ pub(crate) fn decode(map: &Attributes<'_>, stream: &mut Stream<'static>) -> Opti
         group.entries_read = optional(map.get("entries_read"), number)?;
         group.pending = items(map.get("pending"), |map| {
             let at = UnixMillis(number(map.get("delivered_at")?)?);
-            let pending = Pending::new(id(map.get("id")?)?, at, number(map.get("delivery_count")?)?);
+            let pending =
+                Pending::new(id(map.get("id")?)?, at, number(map.get("delivery_count")?)?);
             Some(pending.with_consumer(optional(map.get("consumer"), blob)?))
         })?;
         group.consumers = items(map.get("consumers"), |map| {

@@ -111,8 +111,22 @@ mod tests {
     #[test]
     fn sortable_scores_sort_and_come_back() {
         let scores = [
-            f64::NEG_INFINITY, f64::MIN, -1.5, -1.0, -f64::MIN_POSITIVE, -5e-324, -0.0, 0.0,
-            5e-324, 0.1, 1.0, 1.5, 2.0, 1e300, f64::MAX, f64::INFINITY,
+            f64::NEG_INFINITY,
+            f64::MIN,
+            -1.5,
+            -1.0,
+            -f64::MIN_POSITIVE,
+            -5e-324,
+            -0.0,
+            0.0,
+            5e-324,
+            0.1,
+            1.0,
+            1.5,
+            2.0,
+            1e300,
+            f64::MAX,
+            f64::INFINITY,
         ];
         let texts = scores.map(sortable);
         assert!(texts.is_sorted());

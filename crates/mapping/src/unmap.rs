@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use keystar_item::{AttributeValue, Attributes, Item, KeyType, json};
-use keystar_rdb::{
-    Array, Blob, Db, Kind, Record, Scored, Stream, StreamId, UnixMillis, Value,
-};
+use keystar_item::{AttributeValue, Item, KeyType, json};
+use keystar_rdb::{Array, Blob, Db, Kind, Record, Scored, Stream, StreamId, UnixMillis, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::decode;
@@ -44,7 +42,7 @@ pub struct Unmapped {
 pub enum Fragment {
     /// All of it.
     Whole(Value<'static>),
-    /// One element; the number puts those of a list into order.
+    /// One element, and its index in a list.
     Element(u64, Value<'static>),
     /// Of a stream or an array, what is no element.
     Tail(Numbered),
@@ -60,6 +58,8 @@ pub enum Fragment {
 pub struct Numbered {
     /// From 0.
     pub number: u64,
+    /// How many elements, or bytes of a string, come before those of the piece.
+    pub start: u64,
     /// How many there are; on the last one.
     pub count: Option<u64>,
     /// The piece.
@@ -70,10 +70,8 @@ pub struct Numbered {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Piece {
-    /// Some of its elements.
+    /// Some of its elements; of a stream or an array also what is no element.
     Value(Value<'static>),
-    /// What is no element.
-    Tail(Attributes<'static>),
     /// Text of the value, or of its tail, as DynamoDB JSON, cut anywhere between characters.
     Text(String),
 }
@@ -95,6 +93,29 @@ impl Unmapped {
     #[must_use]
     pub const fn is_whole(&self) -> bool {
         matches!(self.fragment, Fragment::Whole(_))
+    }
+
+    /// The value, or what of it the item holds, as a value of the same type: the elements of a
+    /// part, one element, or a stream without entries but with its groups. `None` if the item
+    /// holds a piece of text that means nothing without the others, or points elsewhere.
+    #[must_use]
+    pub const fn value(&self) -> Option<&Value<'static>> {
+        match &self.fragment {
+            Fragment::Whole(value) | Fragment::Element(_, value) => Some(value),
+            Fragment::Tail(Numbered { piece: Piece::Value(value), .. })
+            | Fragment::Part(Numbered { piece: Piece::Value(value), .. }) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// How many elements of the value, or bytes of a string, come before those of
+    /// [`value`](Self::value); 0 where order means nothing or elements tell it themselves.
+    #[must_use]
+    pub const fn start(&self) -> u64 {
+        match &self.fragment {
+            Fragment::Element(start, _) | Fragment::Part(Numbered { start, .. }) => *start,
+            _ => 0,
+        }
     }
 
     /// Where the value lies, if it lies beside the items.
@@ -163,8 +184,9 @@ impl Mapping {
         }
         if unmapped.kind == Kind::String {
             let value = Value::String(Blob::copied(content));
-            return Ok(Record::new(unmapped.db, unmapped.key, value)
-                .with_expires_at(unmapped.expires_at));
+            return Ok(
+                Record::new(unmapped.db, unmapped.key, value).with_expires_at(unmapped.expires_at)
+            );
         }
         let mut assembly = Assembly::new();
         for line in content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
@@ -342,9 +364,9 @@ impl Mapping {
         let names = &self.names;
         let read = |name: &str| match item.get(name) {
             None => Ok(None),
-            Some(value) => decode::millis(value)
-                .map(Some)
-                .ok_or_else(|| Error::at(ErrorKind::Malformed, name)),
+            Some(value) => {
+                decode::millis(value).map(Some).ok_or_else(|| Error::at(ErrorKind::Malformed, name))
+            }
         };
         let ttl_ms = read(&names.ttl_ms)?;
         if rule.layout == Layout::Collection && kind == Kind::Hash {
@@ -373,12 +395,16 @@ impl Mapping {
         }
         let value = || item.get(&names.value).ok_or_else(|| missing(&names.value));
         let count = whole_number(item, &names.parts)?;
+        let start = whole_number(item, &names.start)?.unwrap_or_default();
         if let Some(element) = element {
             let is_tail = element == TAIL && matches!(kind, Kind::Stream | Kind::Array);
             if is_tail {
                 let piece = match value()? {
                     AttributeValue::S(text) => Piece::Text(text.clone().into_owned()),
-                    AttributeValue::M(map) => Piece::Tail(map.clone().into_owned()),
+                    AttributeValue::M(map) => {
+                        let tail = decode::tail(kind, map);
+                        Piece::Value(tail.ok_or_else(|| malformed(&names.value))?)
+                    }
                     _ => return Err(malformed(&names.value)),
                 };
                 // A tail in one piece carries no numbers.
@@ -386,9 +412,10 @@ impl Mapping {
                     Some(number) => (number, count),
                     None => (0, Some(1)),
                 };
-                return Ok(Fragment::Tail(Numbered { number, count, piece }));
+                return Ok(Fragment::Tail(Numbered { number, start, count, piece }));
             }
-            let value = if kind == Kind::Set || kind == Kind::SortedSet { None } else { Some(value()?) };
+            let value =
+                if kind == Kind::Set || kind == Kind::SortedSet { None } else { Some(value()?) };
             let (order, value) =
                 read_element(rule, kind, element, value).ok_or_else(|| malformed(&names.value))?;
             return Ok(Fragment::Element(order, value));
@@ -406,7 +433,7 @@ impl Mapping {
             return Ok(match number {
                 None => Fragment::Whole(value),
                 Some(number) => {
-                    Fragment::Part(Numbered { number, count, piece: Piece::Value(value) })
+                    Fragment::Part(Numbered { number, start, count, piece: Piece::Value(value) })
                 }
             });
         }
@@ -423,7 +450,7 @@ impl Mapping {
                 Piece::Value(value.ok_or_else(|| malformed(&names.value))?)
             }
         };
-        Ok(Fragment::Part(Numbered { number, count, piece }))
+        Ok(Fragment::Part(Numbered { number, start, count, piece }))
     }
 }
 
@@ -461,13 +488,7 @@ impl Assembly {
     /// Nothing yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            head: None,
-            whole: None,
-            elements: Vec::new(),
-            parts: Vec::new(),
-            tails: Vec::new(),
-        }
+        Self { head: None, whole: None, elements: Vec::new(), parts: Vec::new(), tails: Vec::new() }
     }
 
     /// Adds what an item said.
@@ -524,31 +545,24 @@ impl Assembly {
 }
 
 fn join_parts(kind: Kind, parts: Vec<Numbered>) -> Result<Value<'static>, Error> {
-    let malformed = || Error::new(ErrorKind::Malformed);
+    let mut bytes = Vec::new();
     let mut value = empty(kind);
     let mut text = String::new();
-    let mut bytes = Vec::new();
     for piece in in_order(parts)? {
         match piece {
             Piece::Text(more) => text.push_str(&more),
             Piece::Value(Value::String(more)) => bytes.extend_from_slice(&more),
-            Piece::Value(more) => join(&mut value, more).ok_or_else(malformed)?,
-            Piece::Tail(_) => return Err(malformed()),
+            Piece::Value(more) => join(&mut value, more)?,
         }
     }
     if kind == Kind::String {
-        value = Value::String(bytes.into());
-    } else if !text.is_empty() {
-        let parsed = json::parse_value(text.as_bytes()).map_err(|_| malformed())?;
-        value = match (value, &parsed) {
-            (Value::Stream(stream), AttributeValue::M(map)) => with_tail(*stream, map)?,
-            (Value::Array(array), AttributeValue::M(map)) => with_head(array, map)?,
-            _ => decode::unruled(kind, &parsed).ok_or_else(malformed)?,
-        };
+        return Ok(Value::String(bytes.into()));
     }
-    if let Value::Stream(stream) = &mut value {
-        if stream.length == 0 {
-            stream.length = stream.entries.len() as u64;
+    if !text.is_empty() {
+        let more = read_text(kind, &text)?;
+        match kind {
+            Kind::Json | Kind::Module => value = more,
+            _ => join(&mut value, more)?,
         }
     }
     Ok(value)
@@ -559,15 +573,14 @@ fn join_elements(
     mut elements: Vec<(u64, Value<'static>)>,
     tails: Vec<Numbered>,
 ) -> Result<Value<'static>, Error> {
-    let malformed = || Error::new(ErrorKind::Malformed);
     let incomplete = || Error::new(ErrorKind::Incomplete);
     let mut value = empty(kind);
-    elements.sort_by_key(|(order, _)| *order);
-    for (expected, (order, element)) in (0..).zip(elements) {
-        if kind == Kind::List && order != expected {
+    elements.sort_by_key(|(index, _)| *index);
+    for (expected, (index, element)) in (0..).zip(elements) {
+        if kind == Kind::List && index != expected {
             return Err(incomplete());
         }
-        join(&mut value, element).ok_or_else(malformed)?;
+        join(&mut value, element)?;
     }
     match &mut value {
         Value::SortedSet(members) => members.sort_by(by_score),
@@ -575,43 +588,31 @@ fn join_elements(
         Value::Array(array) => array.slots.sort_by_key(|(index, _)| *index),
         _ => {}
     }
-    let tail = match (tails.is_empty(), &value) {
-        (false, _) => Some(in_order(tails)?),
-        (true, Value::Stream(_)) => return Err(incomplete()),
-        (true, _) => None,
-    };
-    let Some(tail) = tail else { return Ok(value) };
+    if tails.is_empty() {
+        return if kind == Kind::Stream { Err(incomplete()) } else { Ok(value) };
+    }
     let mut text = String::new();
-    let mut map = None;
-    for piece in tail {
+    for piece in in_order(tails)? {
         match piece {
             Piece::Text(more) => text.push_str(&more),
-            Piece::Tail(tail) => map = Some(tail),
-            Piece::Value(_) => return Err(malformed()),
+            Piece::Value(more) => join(&mut value, more)?,
         }
     }
-    let map = match map {
-        Some(map) => map,
-        None => match json::parse_value(text.as_bytes()) {
-            Ok(AttributeValue::M(map)) => map.into_owned(),
-            _ => return Err(malformed()),
-        },
-    };
-    match value {
-        Value::Stream(stream) => with_tail(*stream, &map),
-        Value::Array(array) => with_head(array, &map),
-        _ => Err(malformed()),
+    if !text.is_empty() {
+        join(&mut value, read_text(kind, &text)?)?;
     }
+    Ok(value)
 }
 
-fn with_tail(mut stream: Stream<'static>, map: &Attributes<'_>) -> Result<Value<'static>, Error> {
-    crate::tail::decode(map, &mut stream).ok_or_else(|| Error::new(ErrorKind::Malformed))?;
-    Ok(Value::Stream(Box::new(stream)))
-}
-
-fn with_head(array: Array<'static>, map: &Attributes<'_>) -> Result<Value<'static>, Error> {
-    let index = decode::insert_index(map).ok_or_else(|| Error::new(ErrorKind::Malformed))?;
-    Ok(Value::Array(array.with_insert_index(index)))
+/// What text says that was cut into pieces: a document, a module value, or a tail.
+fn read_text(kind: Kind, text: &str) -> Result<Value<'static>, Error> {
+    let malformed = || Error::new(ErrorKind::Malformed);
+    let value = json::parse_value(text.as_bytes()).map_err(|_| malformed())?;
+    match (kind, &value) {
+        (Kind::Stream | Kind::Array, AttributeValue::M(map)) => decode::tail(kind, map),
+        _ => decode::unruled(kind, &value),
+    }
+    .ok_or_else(malformed)
 }
 
 /// The pieces by their numbers, which must be there from the first to the last.
@@ -638,7 +639,8 @@ fn empty(kind: Kind) -> Value<'static> {
     }
 }
 
-fn join(value: &mut Value<'static>, more: Value<'static>) -> Option<()> {
+/// Adds the elements of another fragment; what a tail says replaces what was there.
+fn join(value: &mut Value<'static>, more: Value<'static>) -> Result<(), Error> {
     match (value, more) {
         (Value::List(items), Value::List(more)) | (Value::Set(items), Value::Set(more)) => {
             items.extend(more);
@@ -648,18 +650,16 @@ fn join(value: &mut Value<'static>, more: Value<'static>) -> Option<()> {
         (Value::Stream(stream), Value::Stream(mut more)) => {
             let mut entries = std::mem::take(&mut stream.entries);
             entries.append(&mut more.entries);
-            let declared = more.length;
-            **stream = *more;
-            stream.length = declared;
+            *stream = more;
             stream.entries = entries;
         }
         (Value::Array(array), Value::Array(more)) => {
             array.insert_index = more.insert_index.or(array.insert_index);
             array.slots.extend(more.slots);
         }
-        _ => return None,
+        _ => return Err(Error::new(ErrorKind::Malformed)),
     }
-    Some(())
+    Ok(())
 }
 
 fn read_element(
@@ -720,11 +720,9 @@ fn plain_kind(value: &AttributeValue<'_>) -> Kind {
 fn whole_number(item: &Item<'_>, name: &str) -> Result<Option<u64>, Error> {
     match item.get(name) {
         None => Ok(None),
-        Some(AttributeValue::N(number)) => number
-            .as_str()
-            .parse()
-            .map(Some)
-            .map_err(|_| Error::at(ErrorKind::Malformed, name)),
+        Some(AttributeValue::N(number)) => {
+            number.as_str().parse().map(Some).map_err(|_| Error::at(ErrorKind::Malformed, name))
+        }
         Some(_) => Err(Error::at(ErrorKind::Malformed, name)),
     }
 }
@@ -783,8 +781,7 @@ pub fn same_value(a: &Value<'_>, b: &Value<'_>) -> bool {
         (Value::Set(a), Value::Set(b)) => sorted(a, Ord::cmp) == sorted(b, Ord::cmp),
         (Value::SortedSet(a), Value::SortedSet(b)) => {
             let same = |(a, b): (&&Scored<'_>, &&Scored<'_>)| {
-                a.member == b.member
-                    && (a.score == b.score || a.score.is_nan() && b.score.is_nan())
+                a.member == b.member && (a.score == b.score || a.score.is_nan() && b.score.is_nan())
             };
             a.len() == b.len() && sorted(a, by_score).iter().zip(&sorted(b, by_score)).all(same)
         }
@@ -809,8 +806,7 @@ fn same_json(a: &keystar_rdb::Json, b: &keystar_rdb::Json) -> bool {
             let (mut a, mut b): (Vec<_>, Vec<_>) = (a.iter().collect(), b.iter().collect());
             order(&mut a);
             order(&mut b);
-            a.len() == b.len()
-                && a.iter().zip(b).all(|(a, b)| a.0 == b.0 && same_json(&a.1, &b.1))
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.0 == b.0 && same_json(&a.1, &b.1))
         }
         (a, b) => a == b,
     }
