@@ -16,7 +16,7 @@ use crate::lzf;
 use crate::packed::{Intset, Listpack, Mark, Packed, Ziplist, Zipmap};
 use crate::record::{Field, Value};
 use crate::stream::StreamId;
-use crate::walker::{Walk, Walker};
+use crate::walker::{Walk, Walker, within};
 
 /// The state of one value.
 #[derive(Debug)]
@@ -167,6 +167,7 @@ impl Elements {
 
     /// Works out what comes next. `data` begins after what was consumed.
     pub(crate) fn poll(&mut self, data: &[u8], context: &Context) -> Result<Poll, Fault> {
+        let limit = self.limit();
         loop {
             match &mut self.stage {
                 Stage::Head => match self.head(data) {
@@ -180,7 +181,9 @@ impl Elements {
                     self.stage = self.units(slots);
                 }
                 Stage::Unit { walker, walked, .. } => {
-                    let rest = data.get(*walked..).unwrap_or_default();
+                    let limit = if self.skipping { u64::MAX } else { limit };
+                    let (there, full) = within(data, limit);
+                    let rest = there.get(*walked..).unwrap_or_default();
                     match walker.walk(rest, context).map_err(Fault::fatal)? {
                         Walk::More(passed) => {
                             *walked += passed;
@@ -192,7 +195,9 @@ impl Elements {
                                     Poll::More
                                 });
                             }
-                            self.overlong()?;
+                            if full {
+                                return Err(self.too_long(limit));
+                            }
                             return Ok(Poll::More);
                         }
                         Walk::Done(passed) => {
@@ -380,16 +385,10 @@ impl Elements {
         Stage::Unit { left: after, walker: Walker::new(steps), walked: 0 }
     }
 
-    /// A unit may be too long to be held; then it is passed over with all that follows.
-    fn overlong(&mut self) -> Result<(), Fault> {
-        let limit = self.limit();
-        match &self.stage {
-            Stage::Unit { walked, .. } if !self.skipping && *walked as u64 > limit => {
-                self.skipping = true;
-                Err(Fault::skippable(ErrorKind::TooLarge { what: "element", limit }))
-            }
-            _ => Ok(()),
-        }
+    /// A unit is too long to be held: it is passed over with all that follows.
+    const fn too_long(&mut self, limit: u64) -> Fault {
+        self.skipping = true;
+        Fault::skippable(ErrorKind::TooLarge { what: "element", limit })
     }
 
     /// How long a unit may be.
@@ -408,14 +407,15 @@ impl Elements {
     /// All of a unit is there: looks what is in it.
     fn opened(&mut self, data: &[u8], context: &Context) -> Result<(), Fault> {
         let Stage::Unit { left, walked, .. } = self.stage else { return Ok(()) };
-        let too_long = self.overlong();
+        let limit = self.limit();
+        let too_long = walked as u64 > limit && !self.skipping;
         let tail = self.layout.is_stream() && left == 0;
         let unit = data.get(..walked).unwrap_or_default();
-        let looked = match too_long {
-            Ok(()) if self.skipping => Ok(Open::Told),
-            Ok(()) if tail => Ok(Open::One),
-            Ok(()) => self.look(unit, context).map_err(Fault::skippable),
-            Err(fault) => Err(fault),
+        let looked = match (too_long, tail) {
+            (true, _) => Err(self.too_long(limit)),
+            _ if self.skipping => Ok(Open::Told),
+            (_, true) => Ok(Open::One),
+            _ => self.look(unit, context).map_err(Fault::skippable),
         };
         self.skipping |= looked.is_err();
         let open = *looked.as_ref().unwrap_or(&Open::Told);

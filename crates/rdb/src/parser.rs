@@ -19,7 +19,7 @@ use crate::options::{Level, Options};
 use crate::record::{Db, Record, UnixMillis, Usage};
 use crate::resume::{ResumePoint, Stats};
 use crate::sniff;
-use crate::walker::{Op, Walk, Walker, command_number};
+use crate::walker::{Op, Walk, Walker, command_number, within};
 
 /// A push parser for RDB files: feed it any number of bytes, step it until it needs more.
 ///
@@ -326,6 +326,12 @@ impl Parser {
         self.base + self.at as u64
     }
 
+    /// How many bytes were fed and not yet read.
+    #[must_use]
+    pub const fn buffered(&self) -> usize {
+        self.buffer.len() - self.at
+    }
+
     /// All that is needed to go on from here, if this is between two records: after a frame, a
     /// record, a key's end, or anything that is told besides keys.
     #[must_use]
@@ -572,16 +578,16 @@ impl Parser {
     fn opcode(&mut self) -> Result<Option<Poll>, Error> {
         let State::Opcode { byte, walker, walked } = &mut self.state else { return Ok(None) };
         let byte = *byte;
-        let rest = self.buffer.get(self.at + *walked..).unwrap_or_default();
         let limit = self.limits.packed;
-        let walk = walker.walk(rest, &self.context);
+        let (there, full) = within(self.buffer.get(self.at..).unwrap_or_default(), limit);
+        let walk = walker.walk(there.get(*walked..).unwrap_or_default(), &self.context);
         let (done, len) = match walk {
             Ok(Walk::Done(passed)) => (true, *walked + passed),
             Ok(Walk::More(passed)) => (false, *walked + passed),
             Err(kind) => return Err(self.error(kind)),
         };
         *walked = len;
-        if len as u64 > limit {
+        if len as u64 > limit || (full && !done) {
             return Err(self.error(ErrorKind::TooLarge { what: "data of an opcode", limit }));
         }
         if !done {
@@ -752,30 +758,33 @@ impl Parser {
     fn whole(&mut self) -> Result<Option<Poll>, Error> {
         let State::Whole { start, walker, walked } = &mut self.state else { return Ok(None) };
         let start = *start;
-        let rest = self.buffer.get(self.at + start + *walked..).unwrap_or_default();
+        let limit = match self.options.level {
+            Level::Frames { max_bytes } => max_bytes as u64,
+            _ => self.options.max_record_bytes,
+        };
+        let there = self.buffer.get(self.at + start..).unwrap_or_default();
+        let (there, full) = within(there, limit);
+        let offset = self.base + (self.at + start) as u64;
+        let rest = there.get(*walked..).unwrap_or_default();
         let (done, len) = match walker.walk(rest, &self.context) {
             Ok(Walk::Done(passed)) => (true, *walked + passed),
             Ok(Walk::More(passed)) => (false, *walked + passed),
-            Err(kind) => {
-                let offset = self.base + (self.at + start) as u64;
-                return Err(self.named(Error::new(kind, offset)));
-            }
+            Err(kind) => return Err(self.named(Error::new(kind, offset))),
         };
         *walked = len;
+        let too_long = len as u64 > limit || (full && !done);
         match self.options.level {
-            Level::Frames { max_bytes } if len > max_bytes => {
+            Level::Frames { .. } if too_long => {
                 self.tell_elements(start);
                 return Ok(None);
             }
-            Level::Records if len as u64 > self.options.max_record_bytes => {
-                let limit = self.options.max_record_bytes;
+            _ if too_long => {
                 let kind = ErrorKind::TooLarge { what: "record", limit };
-                let error = Error::new(kind, self.base + (self.at + start) as u64);
-                let error = self.named(error).skippable_if(true);
-                let walker = walker_of(&self.state);
+                let walker = walker.clone();
+                let error = self.named(Error::new(kind, offset)).skippable_if(true);
                 self.own_key();
                 self.at += start + len;
-                self.state = State::Skip { walker, from: self.offset(), told: false };
+                self.state = State::Skip { walker, from: offset, told: false };
                 return Err(error);
             }
             _ if !done => return self.need(true),
@@ -923,13 +932,6 @@ const fn whole(kind: ErrorKind) -> ErrorKind {
     match kind {
         ErrorKind::Truncated => ErrorKind::Corrupt("value is cut off"),
         kind => kind,
-    }
-}
-
-fn walker_of(state: &State) -> Walker {
-    match state {
-        State::Whole { walker, .. } => walker.clone(),
-        _ => Walker::new(&[]),
     }
 }
 

@@ -321,6 +321,15 @@ impl Walker {
     }
 }
 
+/// What of `data` may be looked at if nothing may be longer than `limit`: one byte more than that,
+/// and whether it is there. A walk that is not over then can be given up, and what a walk finds
+/// before does not depend on how much more there is.
+#[inline]
+pub(crate) fn within(data: &[u8], limit: u64) -> (&[u8], bool) {
+    let most = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
+    data.get(..most).map_or((data, false), |cut| (cut, true))
+}
+
 /// What follows the head of a step: bytes to skip, the same step again, or other steps so many
 /// times.
 #[derive(Default)]

@@ -199,14 +199,16 @@ fn rdb_rs_prints_the_same_values() {
     for name in fixture::all() {
         let Some(dump) = name.strip_prefix("badboy-rdb-rs/") else { continue };
         let text = fixture::text(&format!("badboy-rdb-rs/{}", dump.replace(".rdb", ".json")));
-        let J::Array(dbs) = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{dump} {text:.200}"))
+        let J::Array(dbs) =
+            serde_json::from_str(&text).unwrap_or_else(|_| panic!("{dump} {text:.200}"))
         else {
             panic!("{dump}")
         };
         let records = render::records(&fixture::rdb(&name));
         let mut numbers: Vec<_> = records.iter().map(|record| record.db.0).collect();
         numbers.dedup();
-        let dbs: Vec<_> = dbs.iter().filter(|db| db.as_object().is_none_or(|db| !db.is_empty())).collect();
+        let dbs: Vec<_> =
+            dbs.iter().filter(|db| db.as_object().is_none_or(|db| !db.is_empty())).collect();
         assert_eq!(dbs.len(), numbers.len(), "{dump} {text:.200}");
         for (db, number) in dbs.iter().zip(numbers) {
             let here: Vec<&Record<'_>> =
@@ -215,7 +217,11 @@ fn rdb_rs_prints_the_same_values() {
             for record in here {
                 let key = lossy(&record.key);
                 let told = &db[key.as_str().unwrap()];
-                assert_eq!(data(&record.value, lossy), expected(&record.value, told), "{dump} {key}");
+                assert_eq!(
+                    data(&record.value, lossy),
+                    expected(&record.value, told),
+                    "{dump} {key}"
+                );
             }
         }
         dumps += 1;
@@ -229,8 +235,11 @@ fn redis_tests_expect_the_same_values() {
     let text = fixture::text("redis/encodings.expected.csv");
     let mut lines = 0;
     for line in text.lines() {
-        let mut cells: Vec<_> =
-            line.trim_end_matches(',').split(',').map(|cell| cell.trim_matches('"').to_owned()).collect();
+        let mut cells: Vec<_> = line
+            .trim_end_matches(',')
+            .split(',')
+            .map(|cell| cell.trim_matches('"').to_owned())
+            .collect();
         let items = cells.split_off(3);
         let record = records.iter().find(|record| record.key == *cells[1].as_str()).unwrap();
         assert_eq!(record.db.0.to_string(), cells[0]);
@@ -305,8 +314,10 @@ fn librdb_rebuilds_the_same_streams() {
                     std::str::from_utf8(word).is_ok_and(|word| word.parse::<StreamId>().is_ok())
                 });
                 let id = id.unwrap();
-                let fields: Vec<_> =
-                    command[id + 1..].chunks(2).map(|two| (two[0].clone(), two[1].clone())).collect();
+                let fields: Vec<_> = command[id + 1..]
+                    .chunks(2)
+                    .map(|two| (two[0].clone(), two[1].clone()))
+                    .collect();
                 (String::from_utf8(command[id].clone()).unwrap(), fields)
             })
             .collect();
@@ -324,8 +335,11 @@ fn librdb_rebuilds_the_same_streams() {
             .filter(|command| command[1].eq_ignore_ascii_case(b"CREATE"))
             .map(|command| (command[3].clone(), String::from_utf8(command[4].clone()).unwrap()))
             .collect();
-        let told: Vec<_> =
-            stream.groups.iter().map(|group| (group.name.to_vec(), group.last_id.to_string())).collect();
+        let told: Vec<_> = stream
+            .groups
+            .iter()
+            .map(|group| (group.name.to_vec(), group.last_id.to_string()))
+            .collect();
         assert_eq!(told, groups, "{text}");
         let claimed = named("XCLAIM").count();
         let told: usize = stream.groups.iter().map(|group| group.pending.len()).sum();
