@@ -47,7 +47,7 @@ pub(crate) fn result<T: Display + Serialize>(
 ) -> Result<(), Failure> {
     if let Some(path) = &shown.report {
         let html = path.extension().is_some_and(|extension| extension == "html");
-        let text = if html { page(result) } else { json(result)? };
+        let text = if html { page(result) } else { to_json(result)? };
         fs::write(path, text).map_err(|error| {
             Failure::target(error).hint(format!("the report file is {}", path.display()))
         })?;
@@ -57,10 +57,15 @@ pub(crate) fn result<T: Display + Serialize>(
 
 /// Shows a result on stdout.
 pub(crate) fn show<T: Display + Serialize>(result: &T, as_json: bool) -> Result<(), Failure> {
-    data(&if as_json { json(result)? } else { result.to_string() })
+    data(&if as_json { to_json(result)? } else { result.to_string() })
 }
 
-fn json<T: Serialize>(value: &T) -> Result<String, Failure> {
+/// Shows a value as JSON on stdout.
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
+    data(&to_json(value)?)
+}
+
+fn to_json<T: Serialize>(value: &T) -> Result<String, Failure> {
     let mut text = serde_json::to_string_pretty(value).map_err(Failure::target)?;
     text.push('\n');
     Ok(text)

@@ -36,7 +36,9 @@ pub use inspect::{
     DatabaseRow, EncodingRow, Fact, InspectOptions, Inspection, LargeKey, PrefixCover, PrefixRow,
     TypeRow, inspect,
 };
-pub use migration::{MigrationOptions, MigrationSpec, Status, migrate, status, work_dir};
+pub use migration::{
+    MigrationOptions, MigrationSpec, Status, migrate, status, verify_run, work_dir,
+};
 pub use plan::{
     FileFigures, ItemFigures, KeyRow, LargeItem, Plan, PlanOptions, RuleRow, plan,
 };

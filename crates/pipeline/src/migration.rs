@@ -17,18 +17,18 @@ use keystar_extract::{Batch, Entry, Position, RdbFile, RdbOptions, Source};
 use keystar_mapping::{DbStyle, Losses, Mapping};
 use keystar_rdb::{Db, UnixMillis};
 use keystar_transfer::{
-    Encoded, ImportOptions, ImportWriter, ItemEncoder, ItemSink, Mark, Offloads, Origin, Receipt,
+    Encoded, ImportOptions, ImportReader, ImportWriter, ItemEncoder, ItemSink, Mark, Offloads, Origin, Receipt,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Counts, Error, Interrupt, Progress, Report, Start,
+    Counts, Error, Interrupt, Progress, Report, Start, Verification, VerifyOptions, verify,
     conveyor::{Ended, Work, convey},
     mapper::{Fate, Mapper, Verdict},
     names::Names,
     report::count,
-    rejects::{RejectFile, Rejected},
+    rejects::{self, RejectFile, Rejected},
     selection::Selection,
     text,
     workdir::WorkDir,
@@ -101,10 +101,7 @@ impl MigrationSpec {
     #[must_use]
     pub fn with_mapping(mut self, text: Option<String>, salt: Option<&[u8]>) -> Self {
         self.mapping = text;
-        // Four bytes of a digest tell two salts apart and give no salt away.
-        self.salt_check = salt.map(|salt| {
-            hex(&Sha256::new().chain_update("keystar salt").chain_update(salt).finalize()[..4])
-        });
+        self.salt_check = salt_check(salt);
         self
     }
 
@@ -160,14 +157,23 @@ impl MigrationSpec {
         RdbFile::open(&self.from, self.selection.options()).map_err(Error::Source)
     }
 
-    fn import_options(&self, run: &Run, mapping: &Mapping) -> Result<ImportOptions, Error> {
+    /// How the files are written; `created` is the time that the manifest tells.
+    ///
+    /// # Errors
+    ///
+    /// The format or the compression is none that is known.
+    pub fn import_options(
+        &self,
+        mapping: &Mapping,
+        created: UnixMillis,
+    ) -> Result<ImportOptions, Error> {
         let mapping_text = self.mapping.as_deref().unwrap_or_default();
         Ok(ImportOptions::new(mapping.table().clone())
             .with_format(self.format.parse().map_err(Error::Target)?)
             .with_compression(self.compression.parse().map_err(Error::Target)?)
             .with_lanes(self.lanes())
             .with_max_file(self.max_file_bytes, self.max_file_items)
-            .with_created(rfc3339(UnixMillis(run.as_of)))
+            .with_created(rfc3339(created))
             .with_spec_hash(hex(&Sha256::digest(mapping_text))))
     }
 
@@ -400,7 +406,7 @@ impl<'r> Session<'r> {
     ) -> Result<Self, Error> {
         let spec = &run.spec;
         let mut source = spec.open_source()?;
-        let options = spec.import_options(run, mapping)?;
+        let options = spec.import_options(mapping, UnixMillis(run.as_of))?;
         let offloads = Offloads::open(&spec.to).map_err(Error::Target)?;
         let spill = work.spill();
         let rejects = |bytes| RejectFile::open(work.rejects(), bytes);
@@ -505,6 +511,12 @@ impl<'r> Session<'r> {
         self.rejects.commit()?;
         Ok(self.tally.report(self.run, self.work, Some(&receipt)))
     }
+}
+
+/// Four bytes of a digest tell two salts apart and give no salt away.
+fn salt_check(salt: Option<&[u8]>) -> Option<String> {
+    let digest = |salt| Sha256::new().chain_update("keystar salt").chain_update(salt).finalize();
+    salt.map(|salt| hex(&digest(salt)[..4]))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -765,4 +777,42 @@ impl fmt::Display for Status {
             text::plural(read, "record")
         )
     }
+}
+
+/// Compares the files of the run in a work directory with its dump, or with `from` instead.
+///
+/// # Errors
+///
+/// There is no run, it is not finished, or either side cannot be read.
+pub fn verify_run(
+    work: &Path,
+    from: Option<&Path>,
+    options: &MigrationOptions,
+    interrupt: &Interrupt,
+    progress: &Progress,
+) -> Result<Verification, Error> {
+    let work = WorkDir::new(work);
+    let no_run = || Error::Usage(format!("{} holds no finished run", work.root().display()));
+    let run: Run = work.run()?.ok_or_else(no_run)?;
+    work.report::<Report>()?.ok_or_else(no_run)?;
+    let mut spec = run.spec.clone();
+    if let Some(from) = from {
+        spec.from = from.to_owned();
+    }
+    if spec.salt_check != salt_check(options.salt.as_deref()) {
+        return Err(Error::Usage("the salt is not the one that the run hashed with".into()));
+    }
+    let mapping = spec.mapping(options)?.with_as_of(UnixMillis(run.as_of));
+    let reader = ImportReader::open(&spec.to).map_err(Error::Target)?;
+    let offloads = Offloads::open(&spec.to).map_err(Error::Target)?;
+    let rejected = rejects::read(&work.rejects())?;
+    let selection = spec.selection.options();
+    let open = || -> Result<Box<dyn Source>, keystar_extract::Error> {
+        Ok(Box::new(RdbFile::open(&spec.from, selection.clone())?))
+    };
+    let options = VerifyOptions::new(&open, &reader, &mapping, work.root())
+        .with_rejected(rejected.iter().map(|rejected| rejected.offset))
+        .with_offloads(&offloads)
+        .with_jobs(options.jobs);
+    verify(&options, interrupt, progress)
 }

@@ -4,7 +4,6 @@ mod check;
 mod inspect;
 mod plan;
 mod reference;
-mod restore;
 mod run;
 mod status;
 mod verify;
@@ -28,7 +27,7 @@ pub(crate) fn run(cli: Cli) -> Result<Outcome, Failure> {
         Command::Status(status) => status::run(&status),
         Command::Verify(verify) => verify::run(&verify, log),
         Command::Inspect(inspect) => inspect::run(&inspect, log),
-        Command::Restore(restore) => restore::run(&restore, log),
+        Command::Restore(_) => unreachable!(),
         Command::Schema => reference::schema(),
         Command::Completions { shell } => reference::completions(shell),
         Command::Man { to } => reference::man(&to),

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use keystar_extract::RdbFile;
-use keystar_pipeline::{Error, PlanOptions, Progress, page, plan};
+use keystar_mapping::MappingSpec;
+use keystar_pipeline::{Error, MigrationSpec, PlanOptions, Progress, page, plan};
 
 use crate::{
     cli::{LogForm, Plan},
@@ -13,18 +14,25 @@ use crate::{
 
 pub(super) fn run(command: &Plan, log: LogForm) -> Result<Outcome, Failure> {
     let rules = settings::Rules::load(&command.rules)?;
-    let selection = settings::selection(&command.source)?;
-    let mut source =
-        RdbFile::open(&command.source.from, selection.options()).map_err(Error::Source)?;
-    let files = &command.files;
-    let options = PlanOptions::new(settings::jobs(command.source.jobs), rules.clock())
+    let (source, files) = (&command.source, &command.files);
+    let selection = settings::selection(source)?;
+    let mut dump = RdbFile::open(&source.from, selection.options()).map_err(Error::Source)?;
+    let spec = MigrationSpec::new(&source.from, "")?
+        .with_mapping(rules.text.clone(), rules.salt.as_deref())
         .with_format(format_name(files.format), compression_name(files.compress))
-        .with_max_file(files.max_file_bytes, files.max_file_items)
+        .with_max_file(files.max_file_bytes, files.max_file_items);
+    let clock = rules.clock();
+    let import = spec.import_options(&rules.mapping, clock)?;
+    let mut options = PlanOptions::new(import, settings::jobs(source.jobs), clock)
         .with_region(command.region.clone());
+    if let Some(rules) = rules.text.as_deref().and_then(|text| MappingSpec::from_toml(text).ok()) {
+        options = options.with_spec(&rules);
+    }
     let progress = Arc::new(Progress::default());
     let watch = Watch::start("planning", &progress, log);
-    let found = plan(&mut source, &rules.mapping, &options, super::interrupt(), &progress);
+    let found = plan(&mut dump, rules.mapping, &options, super::interrupt(), &progress);
     drop(watch);
-    output::result(&found?, &command.shown, page::plan)?;
-    Ok(Outcome::Done)
+    let found = found?;
+    output::result(&found, &command.shown, page::plan)?;
+    Ok(if found.complete { Outcome::Done } else { Outcome::Interrupted })
 }

@@ -12,10 +12,8 @@ use crate::{
 };
 
 pub(super) fn schema() -> Result<Outcome, Failure> {
-    let mut text =
-        serde_json::to_string_pretty(&keystar_mapping::json_schema()).map_err(Failure::target)?;
-    text.push('\n');
-    output::data(&text)?;
+    let schema = keystar_mapping::json_schema();
+    output::json(&schema)?;
     Ok(Outcome::Done)
 }
 

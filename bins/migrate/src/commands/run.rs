@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use keystar_pipeline::{MigrationOptions, Progress, migrate};
+use keystar_pipeline::{MigrationOptions, Progress, migrate, page};
 
 use crate::{
     cli::{LogForm, Run},
@@ -23,7 +23,7 @@ pub(super) fn run(run: &Run, log: LogForm) -> Result<Outcome, Failure> {
     let report = migrate(&spec, &options, super::interrupt(), &progress);
     drop(watch);
     let report = report?;
-    output::result(&report, &run.shown, keystar_pipeline::page::report)?;
+    output::result(&report, &run.shown, page::report)?;
     Ok(match (report.complete, report.counts.rejected()) {
         (false, _) => Outcome::Interrupted,
         (true, 0) => Outcome::Done,

@@ -1,0 +1,29 @@
+use std::sync::Arc;
+
+use keystar_pipeline::{MigrationOptions, Progress, verify_run};
+
+use crate::{
+    cli::{LogForm, Verify},
+    exit::{Failure, Outcome},
+    output,
+    progress::Watch,
+    settings,
+};
+
+pub(super) fn run(command: &Verify, log: LogForm) -> Result<Outcome, Failure> {
+    let work = keystar_pipeline::work_dir(&command.to, command.work.as_deref())?;
+    let options = MigrationOptions::new(settings::jobs(command.jobs), settings::now())
+        .with_salt(settings::salt(&command.salt_env));
+    let progress = Arc::new(Progress::default());
+    let watch = Watch::start("verifying", &progress, log);
+    let from = command.from.as_deref();
+    let found = verify_run(&work, from, &options, super::interrupt(), &progress);
+    drop(watch);
+    let found = found?;
+    output::result(&found, &command.shown, |found| found.to_string())?;
+    Ok(match (found.complete, found.ok()) {
+        (false, _) => Outcome::Interrupted,
+        (true, true) => Outcome::Done,
+        (true, false) => Outcome::Differences,
+    })
+}
