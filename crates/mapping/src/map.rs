@@ -42,6 +42,14 @@ pub struct Offload<'r> {
     pub last: bool,
 }
 
+impl<'r> Offload<'r> {
+    /// Bytes for the file of that name.
+    #[must_use]
+    pub fn new(name: impl Into<String>, bytes: impl Into<Cow<'r, [u8]>>, last: bool) -> Self {
+        Self { name: name.into(), bytes: bytes.into(), last }
+    }
+}
+
 impl<'r> Mapped<'r> {
     /// Nothing yet; allocates nothing.
     #[must_use]
@@ -102,6 +110,17 @@ pub(crate) struct Subject<'r> {
     pub(crate) key: &'r [u8],
     pub(crate) kind: Kind,
     pub(crate) expires_at: Option<UnixMillis>,
+}
+
+/// Which elements of a value are at hand.
+#[derive(Clone, Copy)]
+pub(crate) struct Run {
+    /// The index of the first one.
+    pub(crate) start: u64,
+    /// Nothing came before.
+    pub(crate) first: bool,
+    /// Nothing will follow.
+    pub(crate) last: bool,
 }
 
 /// What all items of a record have in common.
@@ -174,7 +193,7 @@ impl Mapping {
         let envelope = self.envelope(rule, subject, &mut out.losses)?;
         let encoder = envelope.encoder;
         if encoder.is_collected(subject.kind) {
-            return envelope.collect(value, 0, true, out);
+            return envelope.collect(value, Run { start: 0, first: true, last: true }, out);
         }
         let item = envelope.single(value, &mut out.losses)?;
         let is_small = encoder.rule.attributes.is_empty()
@@ -328,12 +347,11 @@ impl<'r> Envelope<'r> {
         Ok(item)
     }
 
-    /// An item for each element; `start` is the index of the first one within the whole value.
+    /// An item for each element.
     pub(crate) fn collect(
         &self,
         value: &'r Value<'_>,
-        start: u64,
-        is_last: bool,
+        run: Run,
         out: &mut Mapped<'r>,
     ) -> Result<(), Reject> {
         let names = &self.encoder.mapping.names;
@@ -342,7 +360,7 @@ impl<'r> Envelope<'r> {
         out.items.reserve(value.len() + 1);
         match value {
             Value::List(items) => {
-                for (index, bytes) in (start..).zip(items) {
+                for (index, bytes) in (run.start..).zip(items) {
                     let mut item = self.start(Some(&format!("{index:010}")), 4);
                     item.push(names.value.as_str(), encoder.scalar(bytes, &mut out.losses));
                     self.element(item, expires_at, out)?;
@@ -378,14 +396,14 @@ impl<'r> Envelope<'r> {
                     item.push(names.value.as_str(), fields);
                     self.element(item, expires_at, out)?;
                 }
-                if is_last {
+                if run.last {
                     let mut map = Attributes::with_capacity(6);
                     tail::encode(stream, &mut map);
                     self.tail(AttributeValue::M(map), out)?;
                 }
             }
             Value::Array(array) => {
-                if start == 0 && array.insert_index.is_some() {
+                if run.first && array.insert_index.is_some() {
                     let mut map = Attributes::with_capacity(1);
                     encoder.array_head(array, &mut map);
                     self.tail(AttributeValue::M(map), out)?;

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::encode::{Encoder, set, slot_value};
 use crate::loss::{Loss, merge};
-use crate::map::{Envelope, Mapped, Offload, Subject};
+use crate::map::{Envelope, Mapped, Offload, Run, Subject};
 use crate::mapping::{Mapping, RuleIndex};
 use crate::reject::{Reject, RejectReason};
 use crate::rule::ExtraValue;
@@ -111,7 +111,8 @@ impl Mapping {
                     if part.last && part.value.is_empty() {
                         return Err(Reject::new(RejectReason::Empty, subject.kind.name()));
                     }
-                    envelope.collect(&part.value, 0, part.last, out)?;
+                    let run = Run { start: 0, first: true, last: part.last };
+                    envelope.collect(&part.value, run, out)?;
                     state.stage = Stage::Collecting { next: length };
                 } else {
                     losses.clear();
@@ -132,7 +133,8 @@ impl Mapping {
                 }
                 *next += length;
                 let envelope = self.envelope(state.rule, subject, &mut Vec::new())?;
-                envelope.collect(&part.value, part.start, part.last, out)?;
+                let run = Run { start: part.start, first: false, last: part.last };
+                envelope.collect(&part.value, run, out)?;
             }
             Stage::Holding { value, next, floor } => {
                 if *next != part.start || !append(value, &part.value) {

@@ -139,6 +139,8 @@ impl Mapping {
         for rule in self.mapping_rules() {
             match self.unmap_by(rule, item) {
                 Ok(unmapped) => return Ok(unmapped),
+                // It may well be this rule's item; what a later rule reads into it is a guess.
+                Err(error) if error.kind() == ErrorKind::KeyNotKept => return Err(error),
                 // The first rule whose key fits is the one that explains best.
                 Err(error) if best.kind() == ErrorKind::NoRule => best = error,
                 Err(_) => {}
@@ -315,17 +317,18 @@ impl Mapping {
             let mut found = Found::default();
             let read = self.read_partition(rule, &pk, &mut found).and_then(|db| {
                 self.read_sort(rule, own, sk.as_deref(), &mut found)?;
-                Some((db, self.found_key(rule, &found)?))
+                Some((db, self.found_key(rule, &found)))
             });
             let db_matters = self.db_style == DbStyle::Prefix || own.tells_db;
             if other == index {
                 return read.is_some_and(|(db, key)| {
-                    key == subject.key && (!db_matters || db == subject.db)
+                    key.as_deref() == Some(subject.key) && (!db_matters || db == subject.db)
                 });
             }
             // Rules for the same keys differ in types, and items of such rules tell theirs.
             let differs = rule.pattern.shape() != own.pattern.shape();
-            if differs && read.is_some_and(|(_, key)| rule.pattern.matches(&key)) {
+            let takes = |key: Option<Vec<u8>>| key.is_none_or(|key| rule.pattern.matches(&key));
+            if differs && read.is_some_and(|(_, key)| takes(key)) {
                 return false;
             }
         }
