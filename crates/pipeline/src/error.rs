@@ -43,6 +43,9 @@ pub enum Error {
         /// Whether the source's bytes are at fault, and not the mapping's or the target's limits.
         corrupt: bool,
     },
+    /// The commands of a restore cannot be written.
+    #[error("cannot write the commands")]
+    Output(#[source] io::Error),
     /// Something the caller gave is not usable.
     #[error("{0}")]
     Usage(String),

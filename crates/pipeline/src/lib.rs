@@ -3,6 +3,7 @@
 
 mod check;
 mod conveyor;
+mod damage;
 mod document;
 mod error;
 mod fingerprint;
@@ -19,6 +20,8 @@ mod progress;
 mod rejects;
 mod report;
 mod resp;
+mod restoration;
+mod restore;
 mod reverse;
 mod selection;
 mod spool;
@@ -46,6 +49,8 @@ pub use pricing::{Cost, Duration, Price, Prices};
 pub use progress::Progress;
 pub use rejects::Rejected;
 pub use report::{Counts, Report};
+pub use restoration::RestoreReport;
+pub use restore::{RestoreOptions, restore};
 pub use selection::Selection;
 pub use tally::{Bucket, Key, Sample};
 pub use verification::{Finding, Findings, Verification};

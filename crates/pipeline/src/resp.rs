@@ -161,6 +161,11 @@ impl<'w> Commands<'w> {
         Ok(())
     }
 
+    /// What of the values was not said since this was asked last, by kind.
+    pub(crate) fn take_unsaid(&mut self) -> BTreeMap<&'static str, u64> {
+        std::mem::take(&mut self.done.unsaid)
+    }
+
     /// What was written and what was not; everything is with the writer.
     pub(crate) fn finish(mut self) -> io::Result<Done> {
         self.drain(0)?;

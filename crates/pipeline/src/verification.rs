@@ -188,13 +188,17 @@ impl fmt::Display for Verification {
 }
 
 impl Findings {
-    fn section(&self, name: &str) -> Section {
+    pub(crate) fn section(&self, name: &str) -> Section {
         let mut table =
             Table::new([("key", Align::Left), ("place", Align::Left), ("what", Align::Left)]);
         for finding in self.first.iter().take(SHOWN) {
             table.row([finding.key.clone(), finding.place.clone(), finding.detail.clone()]);
         }
-        let rest = self.count.saturating_sub(self.first.len().min(SHOWN) as u64);
+        // A finding may stand for more than one thing.
+        let rest = match self.first.len() > SHOWN {
+            true => self.count.saturating_sub(SHOWN as u64),
+            false => 0,
+        };
         let section = Section::new(name).with_table(table);
         if rest == 0 { section } else { section.with_remark(format!("and {} more", count(rest))) }
     }
@@ -229,7 +233,12 @@ impl<T> Default for Firsts<T> {
 
 impl<T> Firsts<T> {
     pub(crate) fn push(&mut self, place: u64, thing: T) {
-        self.count += 1;
+        self.push_many(place, 1, thing);
+    }
+
+    /// Adds a thing that stands for several.
+    pub(crate) fn push_many(&mut self, place: u64, count: u64, thing: T) {
+        self.count += count;
         if self.heap.len() < NAMED {
             self.heap.push(Placed(place, thing));
         } else if self.heap.peek().is_some_and(|last| place < last.0) {

@@ -24,6 +24,7 @@ use keystar_transfer::{ImportReader, Offloads};
 use crate::{
     Error, Interrupt, Progress, Verification,
     conveyor::{Ended, Work, convey},
+    damage::{self, in_file},
     fingerprint::Fingerprint,
     ledger::{Entry, How, Ledger, Outcome, Side, Unit, file_and_line, line},
     mapper::{self, Fate, Mapper, Pieces, Verdict},
@@ -32,7 +33,7 @@ use crate::{
     reverse::{Beside, Meaning, Reverse, Reversed, assemble, item_key, read_beside, text},
     tally::Key,
     units,
-    verification::{Finding, Findings, Firsts},
+    verification::{Finding, Firsts},
 };
 
 /// What is compared with what.
@@ -711,29 +712,13 @@ impl FileSide<'_> {
         self.files.get(file).copied().unwrap_or(self.files.len())
     }
 
-    /// Tells damaged files, which are findings, from files that cannot be read.
     fn damage(&self, error: keystar_transfer::Error) -> Result<(u64, Finding), Error> {
-        use keystar_transfer::Error as E;
-        let (file, number, detail) = match &error {
-            E::Item { file, line, source } => (file, *line, format!("not an item: {source}")),
-            E::Row { file, line, reason } => (file, *line, format!("not a row: {reason}")),
-            E::Damaged { file, reason } => (file, 0, (*reason).to_owned()),
-            E::Io { place, source, .. } if is_damage(source.kind()) => {
-                (place, 0, format!("cannot be decompressed: {source}"))
-            }
-            _ => return Err(Error::Target(error)),
-        };
+        let (file, number, detail) = damage::of(error)?;
         // What is wrong with a file as a whole comes after its lines.
-        let place = line(self.number(file), if number == 0 { u64::MAX } else { number });
-        let text = if number == 0 { file.clone() } else { in_file(file, number) };
+        let place = line(self.number(&file), number.unwrap_or(u64::MAX));
+        let text = number.map_or_else(|| file.clone(), |number| in_file(&file, number));
         Ok((place, Finding::new("", text, detail)))
     }
-}
-
-/// Whether a failure to read comes from the bytes, and not from the device.
-fn is_damage(kind: std::io::ErrorKind) -> bool {
-    use std::io::ErrorKind as K;
-    matches!(kind, K::InvalidData | K::InvalidInput | K::UnexpectedEof | K::Other)
 }
 
 /// What some lines of the files hold, for the reader of a report.
@@ -783,10 +768,6 @@ impl Lines {
 
 fn in_dump(offset: u64) -> String {
     format!("byte {offset} of the dump")
-}
-
-fn in_file(file: &str, line: u64) -> String {
-    format!("{file}, line {line}")
 }
 
 /// What differs, in words.
