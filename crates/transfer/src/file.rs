@@ -115,10 +115,11 @@ impl std::fmt::Debug for FileWriter {
 
 impl Write for Hashed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.upload.write(bytes)?;
-        self.digest.update(bytes.get(..written).unwrap_or(bytes));
-        self.bytes += written as u64;
-        Ok(written)
+        // Hashing first brings the bytes into this core's cache, and the copy is half the price.
+        self.digest.update(bytes);
+        self.upload.write_all(bytes)?;
+        self.bytes += bytes.len() as u64;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

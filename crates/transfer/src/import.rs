@@ -15,6 +15,7 @@ use crate::{
     error::OrIo,
     lane::{Lane, SPOOL_EXTENSION, Setup},
     manifest::{DATA, MANIFEST},
+    offload::OFFLOAD,
     pool::Pool,
     removal::{self, Journal},
     spill::{Known, Spill},
@@ -141,7 +142,8 @@ impl ImportWriter {
         Self::start(store, work, options, mark.clone())
     }
 
-    /// Removes an output, finished or not, and nothing else that may lie in the folder.
+    /// Removes an output, finished or not, with the values beside it (see
+    /// [`Offloads`](crate::Offloads)), and nothing else that may lie in the folder.
     ///
     /// # Errors
     ///
@@ -150,13 +152,14 @@ impl ImportWriter {
         let store = Store::open(to)?;
         // First the manifest: what it promises is about to go.
         store.remove(MANIFEST)?;
-        let staged = store.list(STAGING)?;
         let parts = store.list(DATA)?.into_iter().filter(|(name, _)| is_part(name));
-        for (name, _) in staged.into_iter().chain(parts) {
+        let ours = store.list(STAGING)?.into_iter().chain(store.list(OFFLOAD)?);
+        for (name, _) in ours.chain(parts) {
             store.remove(&name)?;
         }
-        store.remove_empty_folder(STAGING);
-        store.remove_empty_folder(DATA);
+        for folder in [STAGING, OFFLOAD, DATA] {
+            store.remove_empty_folder(folder);
+        }
         Ok(())
     }
 

@@ -19,6 +19,8 @@ use crate::{
 /// Text is gathered to pieces of this size: waking a thread costs as much as compressing a few
 /// kilobytes. The pieces do not depend on timing, because a compressor's output may depend on them.
 const PIECE_BYTES: usize = 128 << 10;
+/// Text of this size is a piece of its own: copying it would cost more than one more wake-up.
+const WHOLE_PIECE_BYTES: usize = 32 << 10;
 /// Pieces that may wait for a lane that is behind.
 const QUEUE: usize = 2;
 
@@ -87,16 +89,13 @@ impl Lane {
             file.items += items;
             file.bytes += text.len() as u64;
         }
-        if self.pending.is_empty() && text.len() >= PIECE_BYTES {
+        if self.pending.is_empty() && text.len() >= WHOLE_PIECE_BYTES {
             std::mem::swap(&mut self.pending, text);
-        } else {
-            self.pending.extend_from_slice(text);
-            text.clear();
+            return self.send_pending();
         }
-        if self.pending.len() >= PIECE_BYTES {
-            self.send_pending()?;
-        }
-        Ok(())
+        self.pending.extend_from_slice(text);
+        text.clear();
+        if self.pending.len() >= PIECE_BYTES { self.send_pending() } else { Ok(()) }
     }
 
     /// Asks for the open file to be completed; [`completed`](Self::completed) waits for it.

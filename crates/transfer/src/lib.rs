@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "s3")]
+mod bucket;
 mod collision;
 mod csv;
 mod encoded;
@@ -12,8 +14,6 @@ mod lane;
 mod manifest;
 mod memory;
 mod memory_store;
-#[cfg(feature = "s3")]
-mod object_store;
 mod offload;
 mod options;
 mod pool;

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// The folder of the values that are too big for an item, beside the import prefix.
-const OFFLOAD: &str = "offload";
+pub(crate) const OFFLOAD: &str = "offload";
 
 /// Values too big for any item, as files beside the items: `DIR/offload/NAME`.
 ///

@@ -9,7 +9,7 @@ use std::{
 use crate::{Error, error::OrIo, memory_store::MemoryStore};
 
 #[cfg(feature = "s3")]
-use crate::object_store::Bucket;
+use crate::bucket::Bucket;
 
 /// Files in the making lie here: beside the import prefix, so that a crash leaves nothing in it,
 /// and on the same file system, so that a rename is all it takes to complete them.
@@ -29,7 +29,7 @@ pub(crate) enum Upload {
     Local(LocalUpload),
     Memory(crate::memory_store::MemoryUpload),
     #[cfg(feature = "s3")]
-    Bucket(crate::object_store::BucketUpload),
+    Bucket(crate::bucket::BucketUpload),
 }
 
 #[derive(Debug)]
