@@ -31,10 +31,7 @@ impl Names {
     }
 
     /// The same in any source that is at its start.
-    pub(crate) fn find_in(
-        source: &mut dyn Source,
-        offsets: &BTreeSet<u64>,
-    ) -> Result<Self, Error> {
+    pub(crate) fn find_in(source: &mut dyn Source, offsets: &BTreeSet<u64>) -> Result<Self, Error> {
         let mut names = BTreeMap::new();
         let Some(&last) = offsets.last() else { return Ok(Self(names)) };
         let mut batch = Batch::new();
@@ -42,9 +39,7 @@ impl Names {
             for entry in batch.entries() {
                 let (offset, db, key) = match &entry {
                     Entry::Frame(frame) => (frame.head.offset, frame.head.db, &*frame.head.key),
-                    Entry::Part { part, .. } => {
-                        (part.head.offset, part.head.db, &*part.head.key)
-                    }
+                    Entry::Part { part, .. } => (part.head.offset, part.head.db, &*part.head.key),
                     Entry::Record { head, .. } => (head.offset, head.db, &*head.key),
                     _ => continue,
                 };

@@ -72,7 +72,11 @@ impl RestoreReport {
         let commands = self.commands.values().sum();
         document.figure("Commands", count(commands), bytes(self.bytes));
         document.figure("Not restored", count(refused), "no command says them");
-        document.figure("Incomplete", count(self.incomplete.count), "some of their items are missing");
+        document.figure(
+            "Incomplete",
+            count(self.incomplete.count),
+            "some of their items are missing",
+        );
         document.figure("Damaged", count(self.damaged.count), "files and lines");
         let tables = [
             ("Records, by type", "type", &self.records),

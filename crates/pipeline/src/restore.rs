@@ -62,11 +62,7 @@ pub struct RestoreOptions<'a> {
 
 impl<'a> RestoreOptions<'a> {
     /// With 32 MiB of memory.
-    pub fn new(
-        reader: &'a ImportReader,
-        mapping: &'a Mapping,
-        folder: impl Into<PathBuf>,
-    ) -> Self {
+    pub fn new(reader: &'a ImportReader, mapping: &'a Mapping, folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
         Self { reader, mapping, offloads: None, db: None, folder, max_bytes: 32 << 20 }
     }
@@ -233,12 +229,7 @@ impl<'v, 'w> Restorer<'v, 'w> {
     }
 
     /// Restores a value that lies beside its item.
-    fn beside(
-        &mut self,
-        unmapped: &Unmapped,
-        pointer: &Pointer,
-        place: u64,
-    ) -> Result<(), Error> {
+    fn beside(&mut self, unmapped: &Unmapped, pointer: &Pointer, place: u64) -> Result<(), Error> {
         let (mapping, options) = (self.options.mapping, self.options);
         let Some(offloads) = options.offloads else {
             self.refuse("beside_the_items", unmapped, place, "nobody said where its value lies");
@@ -250,15 +241,13 @@ impl<'v, 'w> Restorer<'v, 'w> {
         let mut texts = Vec::new();
         if unmapped.kind == Kind::Stream {
             // What is not an entry comes last in the file, and is needed first.
-            read_beside(mapping, offloads, (unmapped, pointer), |piece| {
-                match piece {
-                    Beside::Item(Unmapped { fragment: Fragment::Part(part), .. })
-                        if part.count.is_some() =>
-                    {
-                        self.head(&part.piece)
-                    }
-                    _ => Ok(()),
+            read_beside(mapping, offloads, (unmapped, pointer), |piece| match piece {
+                Beside::Item(Unmapped { fragment: Fragment::Part(part), .. })
+                    if part.count.is_some() =>
+                {
+                    self.head(&part.piece)
                 }
+                _ => Ok(()),
             })?;
         }
         let wrong = read_beside(mapping, offloads, (unmapped, pointer), |piece| match piece {
@@ -558,8 +547,8 @@ impl Joined {
     /// Notes what came; `false` if it came before.
     fn is_new(&mut self, unmapped: &Unmapped, is_head: bool) -> bool {
         const TWICE: &str = "an item of it is there twice";
-        let same_record = (unmapped.kind, unmapped.expires_at)
-            == (self.first.kind, self.first.expires_at);
+        let same_record =
+            (unmapped.kind, unmapped.expires_at) == (self.first.kind, self.first.expires_at);
         if !same_record {
             self.wrong = Some("its items do not agree on its type or on when it expires");
         }

@@ -74,8 +74,7 @@ pub struct VerifyOptions<'a> {
 }
 
 /// Opens the dump.
-pub type OpenSource<'a> =
-    dyn Fn() -> Result<Box<dyn Source>, keystar_extract::Error> + Sync + 'a;
+pub type OpenSource<'a> = dyn Fn() -> Result<Box<dyn Source>, keystar_extract::Error> + Sync + 'a;
 
 impl<'a> VerifyOptions<'a> {
     /// One thread, 32 MiB, and no record set aside.

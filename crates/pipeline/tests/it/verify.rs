@@ -103,7 +103,10 @@ fn a_missing_and_an_extra_line_are_found_and_named() {
     let verification = world.verify();
     assert_eq!(found(&verification), [1, 1, 0, 2], "{verification}");
     let missing = &verification.missing.first[0];
-    assert_eq!((missing.key.as_str(), missing.place.as_str()), ("text (db 3)", "byte 6 of the dump"));
+    assert_eq!(
+        (missing.key.as_str(), missing.place.as_str()),
+        ("text (db 3)", "byte 6 of the dump")
+    );
     let extra = &verification.extra.first[0];
     assert_eq!(extra.key, "key \"stranger\"");
     assert_eq!(extra.place, "data/edited.json, line 16");
@@ -118,7 +121,10 @@ fn values_types_and_expiries_that_changed_are_told_apart() {
         for line in lines {
             *line = line
                 .replace(r#"{"S":"hello"}"#, r#"{"S":"hullo"}"#)
-                .replace(r#"{"S":"list"},"value":{"L":[{"S":"a"},"#, r#"{"S":"list"},"value":{"L":["#)
+                .replace(
+                    r#"{"S":"list"},"value":{"L":[{"S":"a"},"#,
+                    r#"{"S":"list"},"value":{"L":["#,
+                )
                 .replace(r#""ttl":{"N":"4102444800"}"#, r#""ttl":{"N":"4102444801"}"#)
                 .replace(r#"{"S":"007"}"#, r#"{"L":[{"S":"007"}]}"#);
         }
@@ -154,7 +160,10 @@ fn swapped_elements_are_found_in_any_layout() {
     });
     let verification = collection.verify();
     assert_eq!(found(&verification), [0, 0, 1, 0]);
-    assert_eq!(verification.different.first[0].detail, "3 elements on both sides, but not the same");
+    assert_eq!(
+        verification.different.first[0].detail,
+        "3 elements on both sides, but not the same"
+    );
 }
 
 #[test]

@@ -30,11 +30,7 @@ impl World {
         Self::with_format(records, spec, Format::DynamoDbJson)
     }
 
-    pub(crate) fn with_format(
-        records: Vec<Record<'static>>,
-        spec: &str,
-        format: Format,
-    ) -> Self {
+    pub(crate) fn with_format(records: Vec<Record<'static>>, spec: &str, format: Format) -> Self {
         let mapping = Mapping::from_toml(spec).unwrap().with_salt("pepper");
         let dir = tempfile::tempdir().unwrap();
         let mut world = Self { records, mapping, dir, rejected: Vec::new() };
@@ -173,10 +169,8 @@ pub(crate) fn stream() -> Stream<'static> {
     group.pending =
         vec![Pending::new(id(3), UnixMillis(1_700_000_000_500), 2).with_consumer(blob("ann"))];
     let seen = UnixMillis(1_700_000_001_000);
-    group.consumers = vec![
-        Consumer::new(blob("ann"), seen, Some(seen)),
-        Consumer::new(blob("bob"), seen, None),
-    ];
+    group.consumers =
+        vec![Consumer::new(blob("ann"), seen, Some(seen)), Consumer::new(blob("bob"), seen, None)];
     stream.groups = vec![group, Group::new(blob("idle"), StreamId::default())];
     stream
 }
@@ -188,7 +182,8 @@ pub(crate) fn everything() -> Vec<Record<'static>> {
         Field::new(blob("a"), blob("1")),
         Field::new(blob("b"), Blob::copied(b"\xff\x00")).with_expires_at(at),
     ];
-    let scores = [("low", f64::NEG_INFINITY), ("zero", 0.0), ("half", 0.5), ("high", f64::INFINITY)];
+    let scores =
+        [("low", f64::NEG_INFINITY), ("zero", 0.0), ("half", 0.5), ("high", f64::INFINITY)];
     let scored = scores.map(|(member, score)| Scored::new(blob(member), score)).to_vec();
     let slots = vec![(3, Slot::Int(-7)), (9, Slot::Float(0.5)), (10, Slot::Text(blob("x")))];
     let json = Json::parse(br#"{"name":"Zo\u00eb","n":[1,2.5,-3e10,null,true],"o":{}}"#).unwrap();
