@@ -1,6 +1,7 @@
 //! How fast dumps are scanned, told and decoded, by encoding.
 
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
+#![allow(clippy::panic, reason = "a benchmark of a failure measures nothing")]
 
 use std::hint::black_box;
 

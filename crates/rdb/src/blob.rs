@@ -44,22 +44,20 @@ impl<'a> Blob<'a> {
     #[inline]
     pub fn from_i64(value: i64) -> Self {
         let mut bytes = [0_u8; INLINE];
-        let mut digits = [0_u8; 20];
-        let mut at = digits.len();
-        let mut rest = value.unsigned_abs();
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                break;
+        // Ages, counts and flags: most integers have one or two digits.
+        let len = match value {
+            0..10 => {
+                bytes[0] = b'0' + value as u8;
+                1
             }
-        }
-        let sign = usize::from(value < 0);
-        bytes[0] = b'-';
-        let count = digits.len() - at;
-        bytes[sign..sign + count].copy_from_slice(&digits[at..]);
-        Self(Repr::Inline { len: (sign + count) as u8, bytes })
+            10..100 => {
+                bytes[0] = b'0' + (value / 10) as u8;
+                bytes[1] = b'0' + (value % 10) as u8;
+                2
+            }
+            _ => write_digits(value, &mut bytes),
+        };
+        Self(Repr::Inline { len, bytes })
     }
 
     /// An owned copy of the bytes; up to 22 bytes are held inline.
@@ -139,6 +137,20 @@ impl<'a> Blob<'a> {
             other => Cow::Owned(Blob(other).into_vec()),
         }
     }
+}
+
+/// Writes the decimal text of an integer and returns its length.
+fn write_digits(value: i64, bytes: &mut [u8; INLINE]) -> u8 {
+    let magnitude = value.unsigned_abs();
+    let sign = usize::from(value < 0);
+    bytes[0] = b'-';
+    let digits = magnitude.checked_ilog10().unwrap_or(0) as usize + 1;
+    let mut rest = magnitude;
+    for at in (sign..sign + digits).rev() {
+        bytes[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    (sign + digits) as u8
 }
 
 impl Default for Blob<'_> {

@@ -111,8 +111,9 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    /// All elements of a packed value.
-    #[inline]
+    /// All elements of a packed value. Inlined where the form is known, so that nothing of the
+    /// others is left there.
+    #[inline(always)]
     fn whole<'a, P: Packed<'a>>(self, pack: P) -> Result<Value<'a>, ErrorKind> {
         Ok(match self {
             Self::Item => Value::List(collect(pack, 1, packed_item)?),
@@ -150,7 +151,7 @@ fn packed<'a>(
     }
 }
 
-#[inline]
+#[inline(always)]
 fn collect<'a, P: Packed<'a>, T>(
     mut pack: P,
     entries_each: usize,
@@ -180,19 +181,19 @@ fn counted<'a, T>(
 
 const ODD: ErrorKind = ErrorKind::Corrupt("packed value with an incomplete last element");
 
-#[inline]
+#[inline(always)]
 fn packed_item<'a, P: Packed<'a>>(pack: &mut P) -> Result<Option<Blob<'a>>, ErrorKind> {
     Ok(pack.next()?.map(Entry::into_blob))
 }
 
-#[inline]
+#[inline(always)]
 fn packed_field<'a, P: Packed<'a>>(pack: &mut P) -> Result<Option<Field<'a>>, ErrorKind> {
     let Some(name) = pack.next()? else { return Ok(None) };
     let value = pack.next()?.ok_or(ODD)?;
     Ok(Some(Field::new(name.into_blob(), value.into_blob())))
 }
 
-#[inline]
+#[inline(always)]
 fn packed_field_ex<'a, P: Packed<'a>>(pack: &mut P) -> Result<Option<Field<'a>>, ErrorKind> {
     let Some(field) = packed_field(pack)? else { return Ok(None) };
     let expires_at = match pack.next()?.ok_or(ODD)? {
@@ -203,7 +204,7 @@ fn packed_field_ex<'a, P: Packed<'a>>(pack: &mut P) -> Result<Option<Field<'a>>,
     Ok(Some(Field { expires_at, ..field }))
 }
 
-#[inline]
+#[inline(always)]
 fn packed_scored<'a, P: Packed<'a>>(pack: &mut P) -> Result<Option<Scored<'a>>, ErrorKind> {
     let Some(member) = pack.next()? else { return Ok(None) };
     let score = match pack.next()?.ok_or(ODD)? {

@@ -16,7 +16,7 @@ use crate::lzf;
 use crate::packed::{Intset, Listpack, Mark, Packed, Ziplist, Zipmap};
 use crate::record::{Field, Value};
 use crate::stream::StreamId;
-use crate::walker::{Walk, Walker, within};
+use crate::walker::{Walk, Walker, quick, within};
 
 /// The state of one value.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ enum Stage {
     /// Finding the end of a unit.
     Unit {
         left: u64,
-        walker: Walker,
+        walker: Option<Box<Walker>>,
         walked: usize,
     },
     /// A unit of so many bytes is at hand.
@@ -178,9 +178,20 @@ impl Elements {
                 Stage::ArrayHead { told: false, .. } if !self.skipping => return Ok(Poll::Ready),
                 Stage::ArrayHead { slots, .. } => {
                     let slots = *slots;
-                    self.stage = self.units(slots);
+                    self.stage = Self::units(slots);
                 }
-                Stage::Unit { walker, walked, .. } => {
+                Stage::Unit { left, walker, walked } => {
+                    let tail = self.layout.is_stream() && *left == 0;
+                    let steps = if tail { self.layout.tail() } else { self.layout.unit() };
+                    if walker.is_none()
+                        && let Some(len) = quick(steps, data)
+                        && len as u64 <= limit
+                    {
+                        *walked = len;
+                        self.opened(data, context)?;
+                        continue;
+                    }
+                    let walker = walker.get_or_insert_with(|| Box::new(Walker::new(steps)));
                     let limit = if self.skipping { u64::MAX } else { limit };
                     let (there, full) = within(data, limit);
                     let rest = there.get(*walked..).unwrap_or_default();
@@ -219,7 +230,7 @@ impl Elements {
                         return Ok(Poll::Ready);
                     }
                     let (left, len) = (*left, *len);
-                    self.stage = self.units(left);
+                    self.stage = Self::units(left);
                     return Ok(Poll::Consume(len));
                 }
                 Stage::Plain { left: 0, told: None, .. } => self.stage = Stage::Done,
@@ -351,10 +362,10 @@ impl Elements {
                         match lzf::Stream::new(compressed, original) {
                             Ok(stream) => Stage::Lzf { stream, ready: false, told: false },
                             // The unit's decoder says what is wrong, and knows the extent.
-                            Err(_) => self.units(1),
+                            Err(_) => Self::units(1),
                         }
                     }
-                    _ => self.units(1),
+                    _ => Self::units(1),
                 };
                 let whole = matches!(self.stage, Stage::Unit { .. });
                 return Ok(if whole { 0 } else { at });
@@ -370,19 +381,17 @@ impl Elements {
                 // A stream's tail counts as one unit more, its last.
                 let units = cursor.len()?;
                 let tail = u64::from(layout.is_stream());
-                self.stage = self.units(units.checked_add(tail).ok_or(TOO_MANY)?);
+                self.stage = Self::units(units.checked_add(tail).ok_or(TOO_MANY)?);
             }
-            _ => self.stage = self.units(1),
+            _ => self.stage = Self::units(1),
         }
         Ok(cursor.at())
     }
 
     /// The stage in which so many units are left.
-    fn units(&self, left: u64) -> Stage {
+    const fn units(left: u64) -> Stage {
         let Some(after) = left.checked_sub(1) else { return Stage::Done };
-        let tail = self.layout.is_stream() && after == 0;
-        let steps = if tail { self.layout.tail() } else { self.layout.unit() };
-        Stage::Unit { left: after, walker: Walker::new(steps), walked: 0 }
+        Stage::Unit { left: after, walker: None, walked: 0 }
     }
 
     /// A unit is too long to be held: it is passed over with all that follows.
@@ -406,7 +415,8 @@ impl Elements {
 
     /// All of a unit is there: looks what is in it.
     fn opened(&mut self, data: &[u8], context: &Context) -> Result<(), Fault> {
-        let Stage::Unit { left, walked, .. } = self.stage else { return Ok(()) };
+        let Stage::Unit { left, walked, .. } = &self.stage else { return Ok(()) };
+        let (left, walked) = (*left, *walked);
         let limit = self.limit();
         let too_long = walked as u64 > limit && !self.skipping;
         let tail = self.layout.is_stream() && left == 0;

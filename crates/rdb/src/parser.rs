@@ -19,7 +19,7 @@ use crate::options::{Level, Options};
 use crate::record::{Db, Record, UnixMillis, Usage};
 use crate::resume::{ResumePoint, Stats};
 use crate::sniff;
-use crate::walker::{Op, Walk, Walker, command_number, within};
+use crate::walker::{Op, Walk, Walker, command_number, quick, within};
 
 /// A push parser for RDB files: feed it any number of bytes, step it until it needs more.
 ///
@@ -701,13 +701,14 @@ impl Parser {
 
     /// How the value is read that begins at `start`, relative to the type byte.
     fn choose(&mut self, start: usize) -> Result<Option<Poll>, Error> {
-        let walker = Walker::new(self.record.encoding.layout.steps());
+        let steps = self.record.encoding.layout.steps();
         let at = self.at;
         let filter = &self.options.filter;
         if !filter.is_open()
             && !filter.allows(&self.record.head(&self.buffer, at, &self.key, self.db))
         {
             self.at += start;
+            let walker = Walker::new(steps);
             self.state = State::Skip { walker, from: self.offset(), told: false };
             self.stats.filtered += 1;
             return Ok(self.tell(Ready::Filtered { at }));
@@ -719,13 +720,21 @@ impl Parser {
             }
             Level::Skip => {
                 self.at += start;
+                let walker = Walker::new(steps);
                 self.state = State::Skip { walker, from: self.offset(), told: true };
                 self.count();
                 Ok(self.tell(Ready::Key { at }))
             }
             Level::Frames { .. } | Level::Records => {
-                self.state = State::Whole { start, walker, walked: 0 };
-                Ok(None)
+                let there = self.buffer.get(at + start..).unwrap_or_default();
+                match quick(steps, there) {
+                    Some(len) if len as u64 <= self.max_whole() => Ok(self.gathered(start, len)),
+                    _ => {
+                        let walker = Walker::new(steps);
+                        self.state = State::Whole { start, walker, walked: 0 };
+                        Ok(None)
+                    }
+                }
             }
         }
     }
@@ -755,13 +764,18 @@ impl Parser {
         self.stats.expiring += u64::from(self.record.prefix.expires_at.is_some());
     }
 
-    fn whole(&mut self) -> Result<Option<Poll>, Error> {
-        let State::Whole { start, walker, walked } = &mut self.state else { return Ok(None) };
-        let start = *start;
-        let limit = match self.options.level {
+    /// The longest value that is held whole.
+    const fn max_whole(&self) -> u64 {
+        match self.options.level {
             Level::Frames { max_bytes } => max_bytes as u64,
             _ => self.options.max_record_bytes,
-        };
+        }
+    }
+
+    fn whole(&mut self) -> Result<Option<Poll>, Error> {
+        let limit = self.max_whole();
+        let State::Whole { start, walker, walked } = &mut self.state else { return Ok(None) };
+        let start = *start;
         let there = self.buffer.get(self.at + start..).unwrap_or_default();
         let (there, full) = within(there, limit);
         let offset = self.base + (self.at + start) as u64;
@@ -790,6 +804,11 @@ impl Parser {
             _ if !done => return self.need(true),
             _ => {}
         }
+        Ok(self.gathered(start, len))
+    }
+
+    /// All of a value is there: `len` bytes from `start` on, relative to the type byte.
+    fn gathered(&mut self, start: usize, len: usize) -> Option<Poll> {
         let at = self.at;
         let (start, end) = (at + start, at + start + len);
         self.at = end;
@@ -798,13 +817,13 @@ impl Parser {
         let mut cursor = Cursor::new(payload, self.limits);
         if decode::is_empty(self.record.encoding.layout, &mut cursor) {
             self.stats.empty += 1;
-            return Ok(self.tell(Ready::Empty { at }));
+            return self.tell(Ready::Empty { at });
         }
         self.count();
-        Ok(self.tell(match self.options.level {
+        self.tell(match self.options.level {
             Level::Records => Ready::Record { at, start, end },
             _ => Ready::Frame { at, start, end },
-        }))
+        })
     }
 
     fn elements(&mut self) -> Result<Option<Poll>, Error> {

@@ -65,7 +65,7 @@ impl<'a> Packed<'a> for Listpack<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Result<Option<Entry<'a>>, ErrorKind> {
         let Some(rest) = self.body.get(self.at..) else { return Ok(None) };
         let Some(&first) = rest.first() else { return Ok(None) };
@@ -133,7 +133,7 @@ impl<'a> Listpack<'a> {
     }
 
     /// Checks the back-length that follows an entry of `size` bytes; returns its own length.
-    #[inline]
+    #[inline(always)]
     fn check_back(rest: &[u8], size: usize) -> Result<usize, ErrorKind> {
         const BAD: ErrorKind = ErrorKind::Corrupt("listpack back-length");
         if size <= 127 {

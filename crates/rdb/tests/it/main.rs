@@ -1,5 +1,7 @@
 //! The decoder against real dumps, their expected contents, corrupt payloads and random bytes.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod chunks;
 mod dumps;
 mod encode;
