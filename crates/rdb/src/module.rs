@@ -23,6 +23,12 @@ impl<'a> Module<'a> {
         Self { name: id.name(), version: id.version(), tokens }
     }
 
+    /// A module value whose type is known by name.
+    #[must_use]
+    pub fn named(name: impl Into<String>, version: u16, tokens: Vec<ModuleToken<'a>>) -> Self {
+        Self { name: name.into(), version, tokens }
+    }
+
     /// Cuts the tie to the input.
     #[must_use]
     pub fn into_owned(self) -> Module<'static> {
@@ -73,6 +79,18 @@ impl ModuleId {
     const ALPHABET: &'static [u8; 64] =
         b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+    /// The id of a type of this name and version; `None` if the name is not nine characters of
+    /// `A-Za-z0-9-_` or the version is not below 1024.
+    #[must_use]
+    pub fn new(name: &str, version: u16) -> Option<Self> {
+        let mut id = 0_u64;
+        for letter in name.bytes() {
+            let sixbit = Self::ALPHABET.iter().position(|&known| known == letter)?;
+            id = id << 6 | sixbit as u64;
+        }
+        (name.len() == 9 && version < 1024).then_some(Self(id << 10 | u64::from(version)))
+    }
+
     /// The type's name, nine characters.
     #[must_use]
     pub fn name(self) -> String {
@@ -115,13 +133,12 @@ mod tests {
 
     #[test]
     fn ids_hold_a_name_and_a_version() {
-        let id = "ReJSON-RL".bytes().fold(0_u64, |id, letter| {
-            let at = ModuleId::ALPHABET.iter().position(|&l| l == letter).unwrap();
-            id << 6 | at as u64
-        });
-        let id = ModuleId(id << 10 | 3);
+        let id = ModuleId::new("ReJSON-RL", 3).unwrap();
         assert_eq!((id.name().as_str(), id.version()), ("ReJSON-RL", 3));
         assert!(id.is_json());
         assert_eq!(id.to_string(), "ReJSON-RL v3");
+        assert_eq!(ModuleId::new("ReJSON", 3), None);
+        assert_eq!(ModuleId::new("ReJSON RL", 3), None);
+        assert_eq!(ModuleId::new("ReJSON-RL", 1024), None);
     }
 }

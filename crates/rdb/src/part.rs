@@ -23,6 +23,14 @@ pub struct Part {
     pub last: bool,
 }
 
+impl Part {
+    /// A part of these pieces: for tests, and for sources that are no dumps.
+    #[must_use]
+    pub const fn new(head: Head<'static>, value: Value<'static>, start: u64, last: bool) -> Self {
+        Self { head, value, start, last }
+    }
+}
+
 /// Gathers elements into [`Part`]s of about `max_bytes`.
 ///
 /// Push it every event; it answers a part whenever one is full, and the last one when the key

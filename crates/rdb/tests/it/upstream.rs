@@ -348,3 +348,33 @@ fn librdb_rebuilds_the_same_streams() {
         assert_eq!(stream.last_id.to_string().as_bytes(), last[2]);
     }
 }
+
+#[test]
+fn librdb_prints_the_same_idempotency() {
+    let all = members(&fixture::text("librdb/stream_v13.json"));
+    let records = render::records(&fixture::rdb("librdb/stream_v13_idmp.rdb"));
+    assert_eq!((all.len(), records.len()), (1, 1));
+    let told = &all[latin(&records[0].key).as_str().unwrap()];
+    assert_eq!(data(&records[0].value, latin), told["entries"]);
+    let Value::Stream(stream) = &records[0].value else { panic!() };
+    let kept = stream.idempotency.as_ref().unwrap();
+    let producers: Vec<_> = kept
+        .producers
+        .iter()
+        .map(|producer| {
+            let entries: Vec<_> = producer
+                .entries
+                .iter()
+                .map(|(id, entry)| json!({ "iid": latin(id), "streamId": entry.to_string() }))
+                .collect();
+            json!({ "pid": latin(&producer.id), "numEntries": entries.len(), "entries": entries })
+        })
+        .collect();
+    let kept = json!({
+        "duration": kept.duration_seconds,
+        "maxEntries": kept.max_entries,
+        "numProducers": producers.len(),
+        "producers": producers,
+    });
+    assert_eq!(kept, told["idmp"]);
+}
