@@ -403,13 +403,8 @@ impl<'o> Looking<'o> {
         let sum = Sum::one(look.bytes);
         seen.records += 1;
         seen.key_bytes += key.len() as u64;
-        let large = |size, other| Sized {
-            size,
-            other,
-            db,
-            key: Blob::copied(key),
-            kind: look.kind.name(),
-        };
+        let large =
+            |size, other| Sized { size, other, db, key: Blob::copied(key), kind: look.kind.name() };
         let encoded = seen.encoded(look.encoding, look.kind);
         encoded.sum.add(sum);
         encoded.elements += look.elements;
@@ -473,18 +468,21 @@ impl<'o> Looking<'o> {
     }
 
     fn record(&self, seen: &mut Seen, record: &Record<'_>) {
-        self.look(seen, &Look {
-            db: record.db,
-            key: &record.key,
-            expires_at: record.expires_at,
-            usage: record.usage,
-            module: None,
-            kind: record.value.kind(),
-            encoding: DECODED,
-            bytes: value_bytes(&record.value),
-            elements: record.value.len() as u64,
-            fields_expire: expiring_fields(&record.value),
-        });
+        self.look(
+            seen,
+            &Look {
+                db: record.db,
+                key: &record.key,
+                expires_at: record.expires_at,
+                usage: record.usage,
+                module: None,
+                kind: record.value.kind(),
+                encoding: DECODED,
+                bytes: value_bytes(&record.value),
+                elements: record.value.len() as u64,
+                fields_expire: expiring_fields(&record.value),
+            },
+        );
     }
 }
 
@@ -685,8 +683,7 @@ impl Whole {
                 self.seen.damaged.note(db, &key);
             }
             Piece::Part { head, bytes, elements, fields_expire, last } => {
-                let (head, before, told, expire) =
-                    self.big.take().unwrap_or((head, 0, 0, false));
+                let (head, before, told, expire) = self.big.take().unwrap_or((head, 0, 0, false));
                 let sum = (before + bytes, told + elements, expire || fields_expire);
                 if last {
                     let (bytes, elements, fields_expire) = sum;
@@ -904,10 +901,11 @@ impl Inspection {
         document.about = self.about();
         let value_bytes = units::bytes(self.value_bytes);
         document.figure("Keys", units::count(self.records), "");
-        document.figure("Bytes of values", value_bytes, format!(
-            "and {} of keys",
-            units::bytes(self.key_bytes)
-        ));
+        document.figure(
+            "Bytes of values",
+            value_bytes,
+            format!("and {} of keys", units::bytes(self.key_bytes)),
+        );
         document.figure("Elements", units::count(self.elements), "a string counts as one");
         let [never, expired] = ["never", "expired"].map(|name| {
             self.expiry.iter().find(|bucket| bucket.name == name).map_or(0, |bucket| bucket.count)
@@ -1001,10 +999,13 @@ impl Inspection {
                 row.largest.as_ref().map(|key| units::bytes(key.value_bytes)).unwrap_or_default(),
             ]);
         }
-        let bars = self.types.iter().map(|row| {
-            Bar::new(row.name, row.value_bytes, units::bytes(row.value_bytes))
-        });
-        Section::new("Types").with_chart("Bytes by type", Form::Bars, bars.collect()).with_table(table)
+        let bars = self
+            .types
+            .iter()
+            .map(|row| Bar::new(row.name, row.value_bytes, units::bytes(row.value_bytes)));
+        Section::new("Types")
+            .with_chart("Bytes by type", Form::Bars, bars.collect())
+            .with_table(table)
     }
 
     fn prefix_section(&self) -> Section {
@@ -1090,12 +1091,14 @@ impl Inspection {
 
     fn others_section(&self) -> Section {
         let mut table = Table::new([("what", Align::Left), ("number", Align::Right)]);
-        let modules = self.modules.iter().map(|(name, number)| {
-            (format!("values of module type {name}"), number)
-        });
-        let skipped = self.skipped.iter().map(|(reason, number)| {
-            (format!("keys passed over: {}", words(reason)), number)
-        });
+        let modules = self
+            .modules
+            .iter()
+            .map(|(name, number)| (format!("values of module type {name}"), number));
+        let skipped = self
+            .skipped
+            .iter()
+            .map(|(reason, number)| (format!("keys passed over: {}", words(reason)), number));
         let others = self.others.iter().map(|(what, number)| (words(what), number));
         for (what, number) in modules.chain(skipped).chain(others) {
             table.row([what, units::count(*number)]);
@@ -1154,7 +1157,135 @@ fn histogram(title: &str, what: &'static str, buckets: &[Bucket], chart: &str) -
             "never" => Tone::Muted,
             _ => Tone::Plain,
         };
-        Bar::new(bucket.name, bucket.count, units::count(bucket.count)).with_tone(tone)
+        bucket.column().with_tone(tone)
     });
     Section::new(title).with_chart(chart, Form::Columns, bars.collect()).with_table(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use keystar_extract::{MemorySource, RdbFile, RdbOptions};
+    use keystar_rdb::Scored;
+
+    use super::*;
+    use crate::page;
+
+    const SHOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/shop.rdb");
+    const NOW: UnixMillis = UnixMillis(1_795_244_400_000);
+
+    fn inspected(source: &mut dyn Source, options: &InspectOptions) -> Inspection {
+        let found = inspect(source, options, &Interrupt::new(), &Progress::default()).unwrap();
+        assert!(found.complete);
+        let sums = [
+            found.types.iter().map(|row| row.records).sum::<u64>(),
+            found.encodings.iter().map(|row| row.records).sum(),
+            found.databases.iter().map(|row| row.records).sum(),
+            found.sizes.iter().map(|bucket| bucket.count).sum(),
+            found.expiry.iter().map(|bucket| bucket.count).sum(),
+        ];
+        assert_eq!(sums, [found.records; 5]);
+        page::tests::assert_well_formed(&page::inspection(&found));
+        found
+    }
+
+    fn shop(max_value_bytes: usize) -> Inspection {
+        let rdb = RdbOptions::default().with_max_value_bytes(max_value_bytes);
+        let options = InspectOptions::new(NonZeroUsize::MIN, NOW).with_top(5);
+        inspected(&mut RdbFile::open(SHOP, rdb).unwrap(), &options)
+    }
+
+    #[test]
+    fn the_shop_reads_well() {
+        insta::assert_snapshot!(shop(1 << 20));
+    }
+
+    #[test]
+    fn values_in_pieces_count_once() {
+        let (whole, pieces) = (shop(1 << 20), shop(16));
+        assert_eq!(pieces.records, whole.records);
+        assert_eq!(pieces.elements, whole.elements);
+        assert_eq!(pieces.expiry, {
+            let bytes = |at: usize| pieces.expiry[at].bytes;
+            let rows = whole.expiry.iter().enumerate();
+            rows.map(|(at, row)| Bucket { bytes: bytes(at), ..*row }).collect::<Vec<_>>()
+        });
+        assert_eq!(pieces.facts, whole.facts);
+    }
+
+    /// Records of every kind of finding.
+    fn varied() -> Vec<Record<'static>> {
+        let text = |key: &[u8], value: &[u8]| {
+            Record::new(Db(0), Blob::copied(key), Value::String(Blob::copied(value)))
+        };
+        let mut records: Vec<Record<'static>> = (0..2000_u32)
+            .map(|number| text(format!("k{}:{number}", number % 300).as_bytes(), b"value"))
+            .collect();
+        records.push(text(b"\xff<b>", &[0; 500_000]));
+        records.push(text(&[b'k'; 3000], b""));
+        let hour = UnixMillis(NOW.0 + 3_599_999);
+        records.push(text(b"soon", b"1").with_expires_at(hour).with_usage(Usage::Idle(90_000)));
+        records.push(text(b"gone", b"1").with_expires_at(NOW).with_usage(Usage::Frequency(5)));
+        let field = Field::new("f".into(), "v".into()).with_expires_at(hour);
+        records.push(Record::new(Db(3), "h".into(), Value::Hash(vec![field])));
+        let scores = (0..500).map(|n| Scored::new(Blob::from_i64(n), 1.0)).collect();
+        records.push(Record::new(Db(3), "z".into(), Value::SortedSet(scores)));
+        records
+    }
+
+    #[test]
+    fn every_finding_is_told() {
+        let options = InspectOptions::new(NonZeroUsize::MIN, NOW).with_top(2);
+        let found = inspected(&mut MemorySource::new(varied()), &options);
+        assert_eq!(found.records, 2006);
+        assert_eq!(found.largest[0].key.key, "\\xff<b>");
+        assert_eq!((found.largest[0].value_bytes, found.largest[0].kind), (500_000, "string"));
+        assert_eq!((found.longest[0].key.db, found.longest[0].elements), (3, 500));
+        for sample in [&found.binary_keys, &found.huge_values, &found.long_keys] {
+            assert_eq!(sample.count, 1);
+        }
+        assert_eq!(found.field_expiry.first[0].key, "h");
+        let bucket = |buckets: &[Bucket], name| {
+            buckets.iter().find(|bucket| bucket.name == name).unwrap().count
+        };
+        assert_eq!(bucket(&found.expiry, "<1 h"), 1);
+        assert_eq!(bucket(&found.expiry, "expired"), 1, "a moment is over when it has come");
+        assert_eq!(bucket(&found.idle, "<7 d"), 1);
+        assert_eq!(bucket(&found.frequency, "5"), 1);
+        assert_eq!(bucket(&found.sizes, ">400 KB"), 1);
+        assert_eq!(found.prefixes[0].prefix, "(no prefix)");
+        assert_eq!(found.prefix_cover.told_apart, 301);
+        assert_eq!(found.databases.iter().map(|row| row.db).collect::<Vec<_>>(), [0, 3]);
+        assert_eq!(found.databases[0].expiring, 2);
+        let text = found.to_string();
+        assert!(text.contains("1 key not UTF-8: \\xff<b>"), "{text}");
+        assert!(page::inspection(&found).contains("\\xff&lt;b&gt;"));
+    }
+
+    #[test]
+    fn threads_and_batches_change_nothing() {
+        let json = |jobs: usize, batch_records: usize| {
+            let options = InspectOptions::new(NonZeroUsize::new(jobs).unwrap(), NOW);
+            let mut source = MemorySource::new(varied()).with_batch_records(batch_records);
+            serde_json::to_string(&inspected(&mut source, &options)).unwrap()
+        };
+        let one = json(1, 100);
+        assert_eq!(json(3, 100), one);
+        assert_eq!(json(2, 7), one);
+    }
+
+    #[test]
+    fn prefixes_have_as_many_segments_as_asked_for() {
+        let prefix = |options: &InspectOptions, key: &str| {
+            String::from_utf8_lossy(Looking::new(options).prefix(key.as_bytes())).into_owned()
+        };
+        let one = InspectOptions::new(NonZeroUsize::MIN, NOW);
+        assert_eq!(prefix(&one, "a:b:c"), "a:");
+        assert_eq!(prefix(&one, ":b"), ":");
+        assert_eq!(prefix(&one, "plain"), "");
+        let two = one.clone().with_prefix_segments(2);
+        assert_eq!(prefix(&two, "a:b:c"), "a:b:");
+        assert_eq!(prefix(&two, "a:b"), "a:");
+        let arrow = one.with_separator('→');
+        assert_eq!(prefix(&arrow, "a→b"), "a→");
+    }
 }

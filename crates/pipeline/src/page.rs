@@ -81,7 +81,9 @@ fn figures(f: &mut fmt::Formatter<'_>, document: &Document) -> fmt::Result {
     if document.figures.is_empty() {
         return Ok(());
     }
-    writeln!(f, "<dl class=\"figures\">")?;
+    // Rows that are full, where they can be.
+    let columns = if document.figures.len().is_multiple_of(3) { 3 } else { 4 };
+    writeln!(f, "<dl class=\"figures\" style=\"--columns: {columns}\">")?;
     for figure in &document.figures {
         writeln!(
             f,
@@ -123,7 +125,11 @@ fn write_section(f: &mut fmt::Formatter<'_>, section: &Section, at: usize) -> fm
 
 fn write_table(f: &mut fmt::Formatter<'_>, table: &Table, title: &str) -> fmt::Result {
     // Focusable, so that a wide table can be scrolled with the keyboard.
-    writeln!(f, "<div class=\"table\" role=\"region\" aria-label=\"{}\" tabindex=\"0\">", Escaped(title))?;
+    writeln!(
+        f,
+        "<div class=\"table\" role=\"region\" aria-label=\"{}\" tabindex=\"0\">",
+        Escaped(title)
+    )?;
     writeln!(f, "<table>\n<thead><tr>")?;
     for (name, align) in table.columns() {
         writeln!(f, "<th scope=\"col\"{}>{}</th>", class(*align), Escaped(name))?;
@@ -180,7 +186,10 @@ pub(crate) mod tests {
     /// alone.
     pub(crate) fn assert_well_formed(page: &str) {
         assert!(!page.contains("http"), "the page names an address");
-        assert!(!page.contains("<script") && !page.contains("javascript:"), "the page has a script");
+        assert!(
+            !page.contains("<script") && !page.contains("javascript:"),
+            "the page has a script"
+        );
         assert!(!page.contains("url(") && !page.contains("@import"), "the page loads something");
         let body = page.strip_prefix("<!DOCTYPE html>\n").expect("a doctype");
         let mut open: Vec<&str> = Vec::new();
@@ -204,7 +213,10 @@ pub(crate) mod tests {
         assert_eq!(open, [""; 0], "every tag is closed");
         for entity in page.split('&').skip(1) {
             let known = ["amp;", "lt;", "gt;", "quot;", "#39;"];
-            assert!(known.iter().any(|known| entity.starts_with(known)), "an entity in &{entity:.9}");
+            assert!(
+                known.iter().any(|known| entity.starts_with(known)),
+                "an entity in &{entity:.9}"
+            );
         }
     }
 

@@ -14,11 +14,9 @@ use std::{
 use futures_executor::block_on;
 use keystar_extract::{Batch, Source};
 use keystar_item::{AttributeValue, Index, Item, Projection, Table as ItemTable, limits};
-use keystar_mapping::{Losses, Mapping, MappingSpec, RuleIndex};
+use keystar_mapping::{DbStyle, Losses, Mapping, MappingSpec, RuleIndex};
 use keystar_rdb::{Blob, UnixMillis};
-use keystar_transfer::{
-    Encoded, ImportOptions, ImportWriter, ItemEncoder, ItemSink, Origin,
-};
+use keystar_transfer::{Encoded, ImportOptions, ImportWriter, ItemEncoder, ItemSink, Origin};
 use serde::Serialize;
 
 use crate::{
@@ -119,7 +117,7 @@ pub struct Plan {
     pub oversize: Sample,
     /// Where items go: by the beginning of the partition key, the most items first.
     pub key_prefixes: Vec<KeyRow>,
-    /// The partition keys with the most items, where a table has a sort key.
+    /// The partition keys with the most items, of those that have several.
     pub partitions: Vec<KeyRow>,
     /// What would be carried, but not exactly.
     pub losses: Losses,
@@ -165,6 +163,10 @@ pub struct ItemFigures {
     pub index_bytes: u64,
     /// Write units that live writes take, copies in indexes included.
     pub write_units: u64,
+    /// Values that are written beside the items, since they are too big for one.
+    pub offload_count: u64,
+    /// Bytes of these values.
+    pub offload_bytes: u64,
 }
 
 /// An item that is large.
@@ -212,6 +214,9 @@ pub struct FileFigures {
     pub stored_bytes: u64,
     /// Bytes of the sample that was compressed.
     pub sample_bytes: u64,
+    /// Whether each database gets a folder of its own. Files are counted as if all shared one;
+    /// there are a few more then.
+    pub folder_per_database: bool,
 }
 
 const KB: u64 = 1024;
@@ -265,7 +270,9 @@ pub fn plan(
         progress.reach(batch.source_bytes(), whole.counts.read);
         Ok(())
     })?;
-    whole.finish(options, source_bytes, ended)
+    let mut plan = whole.finish(options, source_bytes, ended)?;
+    plan.files.folder_per_database = mapping.db_style() == DbStyle::Folder;
+    Ok(plan)
 }
 
 /// What the workers do with a batch.
@@ -378,6 +385,10 @@ impl Planning<'_> {
         row.records += u64::from(pieces.last);
         row.items += sizes.len() as u64;
         row.item_bytes += sizes.iter().sum::<u64>();
+        for offload in &pieces.mapped.offloads {
+            made.figures.offload_count += u64::from(offload.last);
+            made.figures.offload_bytes += offload.bytes.len() as u64;
+        }
         for (item, bytes) in pieces.mapped.items.iter().zip(sizes) {
             made.add(item, bytes, head, self.table);
         }
@@ -407,7 +418,13 @@ impl Items {
         }
     }
 
-    fn add(&mut self, item: &Item<'_>, bytes: u64, head: &keystar_rdb::Head<'_>, table: &ItemTable) {
+    fn add(
+        &mut self,
+        item: &Item<'_>,
+        bytes: u64,
+        head: &keystar_rdb::Head<'_>,
+        table: &ItemTable,
+    ) {
         let sum = Sum::one(bytes);
         let figures = &mut self.figures;
         figures.count += 1;
@@ -460,6 +477,8 @@ impl Items {
         own.index_count += other.index_count;
         own.index_bytes += other.index_bytes;
         own.write_units += other.write_units;
+        own.offload_count += other.offload_count;
+        own.offload_bytes += other.offload_bytes;
         if later.rules.len() > self.rules.len() {
             self.rules.resize(later.rules.len(), RuleRow::default());
         }
@@ -499,7 +518,8 @@ const SAMPLE_MAX_BYTES: u64 = 64 << 20;
 
 impl Sampler {
     fn new(import: &ImportOptions) -> Result<Self, Error> {
-        let work = tempfile::tempdir().map_err(|error| Error::work(&std::env::temp_dir(), error))?;
+        let work =
+            tempfile::tempdir().map_err(|error| Error::work(&std::env::temp_dir(), error))?;
         // A folder in memory by the name of one that no other plan of this process has.
         let url = format!("memory:///plan{}", work.path().display());
         let writer = ImportWriter::create(&url, work.path(), import.clone());
@@ -546,6 +566,7 @@ impl Sampler {
             bytes,
             stored_bytes: scaled(bytes, receipt.stored_bytes, receipt.bytes),
             sample_bytes: receipt.bytes,
+            folder_per_database: false,
         })
     }
 }
@@ -708,7 +729,9 @@ impl Whole {
             prefix => row(format!("{}*", shown(prefix)), sum),
         };
         let key_prefixes = prefixes.heaviest(options.top).into_iter().map(begins).collect();
-        let partitions = partitions.heaviest(options.top);
+        // One item alone heats nothing.
+        let mut partitions = partitions.heaviest(options.top);
+        partitions.retain(|(_, sum)| sum.count > 1);
         let oversize = self.rejects.get("oversize").cloned().unwrap_or_default();
         Ok(Plan {
             complete: ended == Ended::Complete,
@@ -776,15 +799,9 @@ fn write_units(bytes: u64) -> u64 {
 }
 
 /// The bytes of the item's copy in the index; `None` if the item is not in it.
-fn index_bytes(
-    item: &Item<'_>,
-    item_bytes: u64,
-    table: &ItemTable,
-    index: &Index,
-) -> Option<u64> {
-    let own = |name: &str| {
-        item.get(name).map(|value| name.len() as u64 + limits::value_size(value))
-    };
+fn index_bytes(item: &Item<'_>, item_bytes: u64, table: &ItemTable, index: &Index) -> Option<u64> {
+    let own =
+        |name: &str| item.get(name).map(|value| name.len() as u64 + limits::value_size(value));
     let mut bytes = own(&index.key.partition.name)?;
     if let Some(sort) = &index.key.sort {
         bytes += own(&sort.name)?;
@@ -833,10 +850,12 @@ impl Plan {
         document.about = self.about();
         self.figures(&mut document);
         document.alerts = self.alerts();
-        document.section(outcome::records("What becomes of the records", &self.counts).with_remark(
-            "Two records whose items have the same key are found by a run only: it rejects the \
+        document.section(
+            outcome::records("What becomes of the records", &self.counts).with_remark(
+                "Two records whose items have the same key are found by a run only: it rejects the \
              later one.",
-        ));
+            ),
+        );
         document.section(outcome::losses(&self.losses, &self.format_losses));
         document.section(self.rejects_section());
         document.section(self.cost_section());
@@ -997,18 +1016,14 @@ impl Plan {
             ));
         }
         for price in &self.cost.prices {
-            section =
-                section.with_remark(format!("{}: {}.", price_title(price), price.assumption));
+            section = section.with_remark(format!("{}: {}.", price_title(price), price.assumption));
         }
         section
     }
 
     fn time_section(&self) -> Section {
-        let mut table = Table::new([
-            ("way", Align::Left),
-            ("from", Align::Right),
-            ("to", Align::Right),
-        ]);
+        let mut table =
+            Table::new([("way", Align::Left), ("from", Align::Right), ("to", Align::Right)]);
         let title = |duration: &Duration| match duration.name {
             "import" => "Import from S3",
             _ => "Live writes",
@@ -1020,14 +1035,13 @@ impl Plan {
                 units::duration(duration.seconds_min),
                 units::duration(duration.seconds_max),
             ]);
-            section =
-                section.with_remark(format!("{}: {}.", title(duration), duration.assumption));
+            section = section.with_remark(format!("{}: {}.", title(duration), duration.assumption));
         }
         section.with_table(table)
     }
 
     fn files_section(&self) -> Section {
-        let FileFigures { format, compression, count, bytes, stored_bytes, sample_bytes } =
+        let FileFigures { format, compression, count, bytes, stored_bytes, sample_bytes, .. } =
             &self.files;
         let mut table = Table::new([
             ("files", Align::Left),
@@ -1043,7 +1057,19 @@ impl Plan {
             units::bytes(*stored_bytes),
             units::bytes(stored_bytes / (*count).max(1)),
         ]);
-        let section = Section::new("Files").with_table(table);
+        let mut section = Section::new("Files").with_table(table);
+        if self.files.folder_per_database {
+            section = section.with_remark(
+                "Each database gets a folder of its own; the files are counted as if all shared one.",
+            );
+        }
+        if self.items.offload_count > 0 {
+            section = section.with_remark(format!(
+                "Besides: {} beside the items, {}.",
+                units::plural(self.items.offload_count, "value"),
+                units::bytes(self.items.offload_bytes)
+            ));
+        }
         if sample_bytes == bytes {
             section.with_remark("Measured by writing all of it to memory.")
         } else {
@@ -1099,7 +1125,7 @@ impl Plan {
         }
         let bars = self.sizes.iter().map(|bucket| {
             let tone = if bucket.name == ">400 KB" { Tone::Bad } else { Tone::Plain };
-            Bar::new(bucket.name, bucket.count, units::count(bucket.count)).with_tone(tone)
+            bucket.column().with_tone(tone)
         });
         let mut section = Section::new("Item sizes")
             .with_chart("Items by size", Form::Columns, bars.collect())
@@ -1149,9 +1175,11 @@ impl Plan {
             }
             table
         };
-        let bars = self.key_prefixes.iter().take(BARS).map(|row| {
-            Bar::new(&*row.key, row.items, units::count(row.items))
-        });
+        let bars = self
+            .key_prefixes
+            .iter()
+            .take(BARS)
+            .map(|row| Bar::new(&*row.key, row.items, units::count(row.items)));
         Section::new("Partition keys")
             .with_chart("Items by the beginning of the partition key", Form::Bars, bars.collect())
             .with_table(rows("partition key begins", &self.key_prefixes))
@@ -1181,5 +1209,229 @@ fn average(bytes: u64, number: u64) -> String {
 }
 
 fn quantity(quantity: f64) -> String {
-    if quantity >= 1000.0 { units::count(quantity as u64) } else { format!("{quantity:.3}") }
+    match quantity {
+        0.0 => "0".to_owned(),
+        small if small < 0.001 => "<0.001".to_owned(),
+        number if number < 1000.0 => format!("{number:.3}"),
+        number => units::count(number as u64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keystar_extract::{MemorySource, RdbFile, RdbOptions};
+    use keystar_item::{KeyAttribute, KeySchema, KeyType};
+    use keystar_rdb::{Db, Field, Record, Scored, Value};
+
+    use super::*;
+    use crate::{MigrationOptions, MigrationSpec, migrate, page};
+
+    const SHOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/shop.rdb");
+    const SHOP_MAPPING: &str = include_str!("../../../examples/shop.toml");
+    const NOW: UnixMillis = UnixMillis(1_795_244_400_000);
+
+    fn options(mapping: &Mapping) -> PlanOptions {
+        let import = ImportOptions::new(mapping.table().clone());
+        PlanOptions::new(import, NonZeroUsize::MIN, NOW)
+    }
+
+    fn planned(source: &mut dyn Source, mapping: Mapping, options: &PlanOptions) -> Plan {
+        let plan = plan(source, mapping, options, &Interrupt::new(), &Progress::default()).unwrap();
+        assert!(plan.complete);
+        assert!(plan.counts.add_up(), "{:?}", plan.counts);
+        assert_eq!(plan.counts.items, plan.items.count);
+        assert_eq!(plan.rules.iter().map(|row| row.items).sum::<u64>(), plan.items.count);
+        assert_eq!(plan.rules.iter().map(|row| row.item_bytes).sum::<u64>(), plan.items.bytes);
+        assert_eq!(plan.rules.iter().map(|row| row.records).sum::<u64>(), plan.counts.written);
+        let rejects: BTreeMap<_, _> =
+            plan.rejects.iter().map(|(reason, sample)| (reason.clone(), sample.count)).collect();
+        assert_eq!(rejects, plan.counts.rejected);
+        page::tests::assert_well_formed(&page::plan(&plan));
+        plan
+    }
+
+    fn shop(max_value_bytes: usize, options: impl FnOnce(PlanOptions) -> PlanOptions) -> Plan {
+        let mapping = Mapping::from_toml(SHOP_MAPPING).unwrap();
+        let spec = MappingSpec::from_toml(SHOP_MAPPING).unwrap();
+        let options = options(self::options(&mapping).with_spec(&spec));
+        let rdb = RdbOptions::default().with_max_value_bytes(max_value_bytes);
+        planned(&mut RdbFile::open(SHOP, rdb).unwrap(), mapping, &options)
+    }
+
+    #[test]
+    fn the_shop_reads_well() {
+        let plan = shop(1 << 20, |options| options.with_region(Some("us-east-1".to_owned())));
+        insta::assert_snapshot!(plan);
+    }
+
+    #[test]
+    fn a_plan_is_what_a_run_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = MigrationSpec::new(SHOP, folder.path().to_str().unwrap())
+            .unwrap()
+            .with_mapping(Some(SHOP_MAPPING.to_owned()), None);
+        let mapping = Mapping::from_toml(SHOP_MAPPING).unwrap();
+        let import = spec.import_options(&mapping, NOW).unwrap();
+        let plan = shop(1 << 20, |options| PlanOptions { import, ..options });
+        let options = MigrationOptions::new(NonZeroUsize::MIN, NOW);
+        let report = migrate(&spec, &options, &Interrupt::new(), &Progress::default()).unwrap();
+        assert_eq!(plan.counts, report.counts);
+        assert_eq!(plan.losses, report.losses);
+        assert_eq!(plan.notes, report.notes);
+        assert_eq!(plan.files.count, report.files);
+        assert_eq!(plan.files.bytes, report.bytes);
+        assert_eq!(plan.files.stored_bytes, report.stored_bytes, "all of it was compressed");
+        page::tests::assert_well_formed(&page::report(&report));
+    }
+
+    #[test]
+    fn values_in_pieces_make_the_same_plan() {
+        let whole = shop(1 << 20, |options| options);
+        for max_value_bytes in [0, 16, 64] {
+            let pieces = shop(max_value_bytes, |options| options);
+            assert_eq!(pieces.counts, whole.counts, "pieces of {max_value_bytes} bytes");
+            assert_eq!(pieces.items, whole.items);
+            assert_eq!(pieces.rules, whole.rules);
+            assert_eq!(pieces.losses, whole.losses);
+        }
+    }
+
+    /// Records of every fate.
+    fn varied() -> Vec<Record<'static>> {
+        let text = |key: String, value: Vec<u8>| {
+            Record::new(Db(0), key.into(), Value::String(value.into()))
+        };
+        let mut records: Vec<Record<'static>> = (0..3000)
+            .map(|number| text(format!("user:{number}"), vec![b'x'; number * 7 % 5000]))
+            .collect();
+        records.push(text("big".to_owned(), vec![b'x'; 500_000]));
+        records.push(text("old".to_owned(), b"gone".to_vec()).with_expires_at(UnixMillis(1)));
+        let scored = vec![Scored::new("ann".into(), f64::INFINITY)];
+        records.push(Record::new(Db(1), "board<&>".into(), Value::SortedSet(scored)));
+        let fields = (0..50).map(|n| Field::new(format!("f{n}").into(), "1".into())).collect();
+        records.push(Record::new(Db(0), "cart:1".into(), Value::Hash(fields)));
+        records.push(text("skip:1".to_owned(), Vec::new()));
+        records.push(text("huge:1".to_owned(), vec![b'x'; 600_000]));
+        records
+    }
+
+    const VARIED: &str = r#"
+        [table]
+        key.partition = { name = "pk" }
+        key.sort = { name = "sk" }
+        [[table.indexes]]
+        name = "by-kind"
+        key.partition = { name = "kind" }
+        projection = "keys-only"
+        [defaults]
+        sk = "VALUE"
+        expired = "drop"
+        oversize = "reject"
+        [[rule]]
+        keys = "cart:{id}"
+        layout = "collection"
+        pk = "CART"
+        sk = "{id}#"
+        attributes = { kind = "cart" }
+        [[rule]]
+        keys = "skip:*"
+        skip = true
+        [[rule]]
+        keys = "huge:*"
+        sk = "VALUE"
+        oversize = "offload"
+    "#;
+
+    #[test]
+    fn every_fate_is_told() {
+        let mapping = Mapping::from_toml(VARIED).unwrap();
+        let options = options(&mapping).with_top(3);
+        let plan = planned(&mut MemorySource::new(varied()), mapping, &options);
+        let counts = &plan.counts;
+        assert_eq!((counts.read, counts.written, counts.expired), (3006, 3003, 1));
+        assert_eq!(counts.filtered["skipped_by_rule"], 1);
+        assert_eq!(counts.rejected["oversize"], 1);
+        assert_eq!(plan.oversize.first[0].key, "big");
+        assert_eq!(plan.items.count, 3052);
+        assert_eq!((plan.items.offload_count, plan.items.offload_bytes), (1, 600_000));
+        assert_eq!((plan.items.index_count, plan.items.write_units > 3101), (50, true));
+        // kind=cart, pk=CART, sk: 4+4 + 2+4 + 2+(1#f…) bytes each.
+        assert!((1000..1400).contains(&plan.items.index_bytes), "{}", plan.items.index_bytes);
+        assert_eq!(plan.partitions.len(), 1);
+        assert_eq!((plan.partitions[0].key.as_str(), plan.partitions[0].items), ("CART", 50));
+        assert_eq!(plan.key_prefixes[0].key, "user:*");
+        assert_eq!(plan.largest.len(), 3);
+        let histogram: u64 = plan.sizes.iter().map(|bucket| bucket.count).sum();
+        let too_large = plan.sizes.last().unwrap().count;
+        assert_eq!(histogram - too_large, plan.items.count);
+        let loss = plan.losses.get(keystar_mapping::LossKind::InfiniteScore).unwrap();
+        assert_eq!(loss.records, 1);
+        let text = plan.to_string();
+        assert!(text.contains("1 record cannot be carried"), "{text}");
+        let page = page::plan(&plan);
+        assert!(page.contains("board&lt;&amp;&gt;"), "keys are escaped");
+    }
+
+    #[test]
+    fn threads_and_batches_change_nothing() {
+        let json = |jobs: usize, batch_records: usize| {
+            let mapping = Mapping::from_toml(VARIED).unwrap();
+            let mut options = options(&mapping);
+            options.jobs = NonZeroUsize::new(jobs).unwrap();
+            let mut source = MemorySource::new(varied()).with_batch_records(batch_records);
+            serde_json::to_value(planned(&mut source, mapping, &options)).unwrap()
+        };
+        let one = json(1, 100);
+        assert_eq!(json(3, 100), one);
+        let mut other = json(2, 7);
+        // Which file an item is in depends on the batches; the compressed size with it.
+        other["files"]["stored_bytes"] = one["files"]["stored_bytes"].clone();
+        assert_eq!(other, one);
+    }
+
+    #[test]
+    fn files_are_counted_as_the_writer_begins_them() {
+        let key = KeySchema::new(KeyAttribute::new("key", KeyType::S));
+        for (max_bytes, max_items) in [(150_000, 1_000_000), (1 << 30, 900), (1 << 30, 1 << 30)] {
+            let import = ImportOptions::new(ItemTable::new(key.clone()))
+                .with_lanes(4)
+                .with_max_file(max_bytes, max_items);
+            let folder = tempfile::tempdir().unwrap();
+            let out = folder.path().join("out");
+            let work = folder.path().join("work");
+            let mut writer =
+                ImportWriter::create(out.to_str().unwrap(), &work, import.clone()).unwrap();
+            let mut encoder = writer.encoder();
+            let mut roll = Roll::new(&import);
+            for batch in 0..100_u64 {
+                for number in 0..100_u64 {
+                    let mut item = Item::new();
+                    item.push("key", format!("{batch}:{number}"));
+                    item.push("value", "x".repeat(200));
+                    encoder.push(&item, Origin(batch * 100 + number)).unwrap();
+                }
+                let encoded = encoder.take();
+                roll.take(&encoded);
+                block_on(writer.write(encoded)).unwrap();
+                if writer.wants_commit() {
+                    block_on(writer.commit()).unwrap();
+                }
+            }
+            let receipt = block_on(Box::new(writer).finish(&[])).unwrap();
+            assert_eq!(roll.files(), receipt.files.len() as u64, "{max_bytes}, {max_items}");
+            assert_eq!(roll.bytes, receipt.bytes);
+        }
+    }
+
+    #[test]
+    fn an_interrupted_plan_says_so() {
+        let interrupt = Interrupt::new();
+        interrupt.set();
+        let mapping = Mapping::default();
+        let options = options(&mapping);
+        let mut source = MemorySource::new(varied());
+        let plan = plan(&mut source, mapping, &options, &interrupt, &Progress::default()).unwrap();
+        assert!(!plan.complete);
+        assert!(plan.to_string().contains("interrupted: this plan is of a part"));
+    }
 }

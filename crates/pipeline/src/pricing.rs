@@ -26,8 +26,7 @@ pub struct Prices {
 pub(crate) const EXAMPLE_REGION: &str = "us-east-1";
 
 /// A row of the table: region, import, write units, write capacity, storage, month.
-type Row =
-    (&'static str, Option<f64>, Option<f64>, Option<f64>, Option<f64>, &'static str);
+type Row = (&'static str, Option<f64>, Option<f64>, Option<f64>, Option<f64>, &'static str);
 
 const TABLE: [Row; 3] = [
     (EXAMPLE_REGION, Some(0.15), Some(0.625), Some(0.000_65), Some(0.25), "2025-07"),
@@ -169,16 +168,15 @@ impl Cost {
     /// Prices a load in a region; `own` prices come before listed ones.
     pub(crate) fn of(load: &Load, region: Option<&str>, own: Option<&Prices>) -> Self {
         let listed = region.and_then(Prices::listed);
-        let tariff = Tariff {
-            asked: region,
-            sources: [own.cloned(), listed, Some(Prices::example())],
-        };
+        let tariff =
+            Tariff { asked: region, sources: [own.cloned(), listed, Some(Prices::example())] };
         let text_gb = load.text_bytes as f64 / GB;
         let units = load.write_units as f64;
         let copies = load.items + load.index_items;
         let stored = load.item_bytes + load.index_bytes + copies * STORAGE_OVERHEAD_BYTES;
         let prices = [
-            tariff.price("import", text_gb, "GB of uncompressed text", |prices| prices.import_gb)
+            tariff
+                .price("import", text_gb, "GB of uncompressed text", |prices| prices.import_gb)
                 .assuming(
                     "ImportTable into a new table; GB = 10^9 bytes; indexes are loaded at no extra \
                      price; S3 storage and requests not counted",
@@ -269,9 +267,10 @@ fn import_duration(load: &Load) -> Duration {
         name: "import",
         seconds_min: IMPORT_START_SECONDS + bytes / fast,
         seconds_max: IMPORT_START_SECONDS + bytes / slow,
-        assumption: "a guess: 5 minutes to start, then 10 to 100 MB of uncompressed text a second; \
+        assumption:
+            "a guess: 5 minutes to start, then 10 to 100 MB of uncompressed text a second; \
                      AWS publishes no rate, so time a small import first"
-            .to_owned(),
+                .to_owned(),
     }
 }
 
@@ -320,14 +319,20 @@ mod tests {
         let cost = Cost::of(&load(), None, None);
         assert!(cost.prices.iter().all(|price| price.example && price.priced_in == "us-east-1"));
         let cost = Cost::of(&load(), Some("eu-central-1"), None);
-        let shown: Vec<_> =
-            cost.prices.iter().map(|price| (price.name, &*price.priced_in, price.example)).collect();
-        assert_eq!(shown, [
-            ("import", "us-east-1", true),
-            ("write_on_demand", "eu-central-1", false),
-            ("write_provisioned", "us-east-1", true),
-            ("storage_month", "eu-central-1", false),
-        ]);
+        let shown: Vec<_> = cost
+            .prices
+            .iter()
+            .map(|price| (price.name, &*price.priced_in, price.example))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("import", "us-east-1", true),
+                ("write_on_demand", "eu-central-1", false),
+                ("write_provisioned", "us-east-1", true),
+                ("storage_month", "eu-central-1", false),
+            ]
+        );
         let mut own = Prices::new("eu-central-1", "2027-01");
         own.import_gb = Some(0.2);
         let cost = Cost::of(&load(), Some("eu-central-1"), Some(&own));

@@ -4,12 +4,15 @@
 //! Each of these is filled for one batch by a worker and merged in the order of the source, so
 //! that the same source gives the same result however many threads worked on it.
 
-use std::{cmp::Reverse, collections::{BinaryHeap, HashMap}};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap},
+};
 
 use keystar_rdb::{Blob, Db};
 use serde::Serialize;
 
-use crate::rejects::escape;
+use crate::{document::Bar, rejects::escape, units};
 
 /// Keys are shown up to so many characters.
 const SHOWN_CHARS: usize = 200;
@@ -83,6 +86,13 @@ pub struct Bucket {
     pub bytes: u64,
 }
 
+impl Bucket {
+    /// The bucket as a column of a chart.
+    pub(crate) fn column(&self) -> Bar {
+        Bar::new(self.name.replace("<=", "≤"), self.count, units::compact(self.count))
+    }
+}
+
 /// A histogram over `N` buckets that are known beforehand.
 #[derive(Clone, Debug)]
 pub(crate) struct Histogram<const N: usize>([Sum; N]);
@@ -133,13 +143,7 @@ pub(crate) const MAX_KEYS: usize = 65_536;
 impl Capped {
     /// Tells at most so many keys apart.
     pub(crate) fn new(max_keys: usize) -> Self {
-        Self {
-            sums: HashMap::new(),
-            max_keys,
-            folded: Sum::default(),
-            folded_keys: 0,
-            short_by: 0,
-        }
+        Self { sums: HashMap::new(), max_keys, folded: Sum::default(), folded_keys: 0, short_by: 0 }
     }
 
     /// Tells all keys of a batch apart, which is bounded by itself.
@@ -361,10 +365,10 @@ mod tests {
         for key in ["b", "a", "b"] {
             capped.add(key.as_bytes(), Sum::one(10));
         }
-        assert_eq!(capped.heaviest(9), [
-            (&b"b"[..], Sum { count: 2, bytes: 20 }),
-            (&b"a"[..], Sum { count: 1, bytes: 10 }),
-        ]);
+        assert_eq!(
+            capped.heaviest(9),
+            [(&b"b"[..], Sum { count: 2, bytes: 20 }), (&b"a"[..], Sum { count: 1, bytes: 10 }),]
+        );
         assert_eq!((capped.folded(), capped.short_by()), (Sum::default(), 0));
     }
 

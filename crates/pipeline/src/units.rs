@@ -2,6 +2,24 @@
 
 pub(crate) use crate::text::{bytes, count, plural};
 
+/// `999`, `17.4k`, `1.07M`: where there is no room for all digits.
+pub(crate) fn compact(number: u64) -> String {
+    let mut size = number as f64;
+    for unit in ["", "k", "M", "G", "T", "P"] {
+        if size < 999.5 {
+            let digits = match size {
+                _ if unit.is_empty() => 0,
+                small if small < 9.995 => 2,
+                small if small < 99.95 => 1,
+                _ => 0,
+            };
+            return format!("{size:.digits$}{unit}");
+        }
+        size /= 1000.0;
+    }
+    count(number)
+}
+
 /// `12.3%`; what is there but would be shown as nothing is `<0.1%`.
 pub(crate) fn percent(part: u64, whole: u64) -> String {
     if part == 0 || whole == 0 {
@@ -30,9 +48,9 @@ pub(crate) fn dollars(dollars: f64) -> String {
     format!("${}.{:02}", count(cents / 100), cents % 100)
 }
 
-/// `under 1 min`, `12 min`, `3 h 20 min`, `2 d 4 h`: rounded up.
+/// `under 1 min`, `12 min`, `3 h 20 min`, `2 d 4 h`.
 pub(crate) fn duration(seconds: f64) -> String {
-    let minutes = (seconds.max(0.0) / 60.0).ceil() as u64;
+    let minutes = (seconds.max(0.0) / 60.0).round() as u64;
     let (hours, days) = (minutes / 60, minutes / (24 * 60));
     if seconds < 60.0 {
         "under 1 min".to_owned()
@@ -68,7 +86,12 @@ mod tests {
         assert_eq!(dollars(0.0004), "<$0.01");
         assert_eq!(dollars(1234.567), "$1,234.57");
         assert_eq!(duration(5.0), "under 1 min");
-        assert_eq!(duration(61.0), "2 min");
+        assert_eq!(duration(100.0), "2 min");
+        assert_eq!(
+            ["999", "1.00k", "17.4k", "1.07M"],
+            [compact(999), compact(1000), compact(17_383), compact(1_072_566),]
+        );
+        assert_eq!(compact(u64::MAX), count(u64::MAX));
         assert_eq!(duration(12_000.0), "3 h 20 min");
         assert_eq!(duration(86_400.0 * 2.0 + 3600.0 * 4.0), "2 d 4 h");
     }

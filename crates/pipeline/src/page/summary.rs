@@ -32,7 +32,9 @@ pub(super) fn of(report: &Report) -> Document {
     }
     if rejected > 0 {
         let records = units::plural(rejected, "record");
-        document.alerts.push(format!("{records} set aside, each with its reason: {}", report.rejects));
+        document
+            .alerts
+            .push(format!("{records} set aside, each with its reason: {}", report.rejects));
     }
     if expired_kept > 0 {
         let records = units::plural(expired_kept, "record");
