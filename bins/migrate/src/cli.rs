@@ -287,14 +287,17 @@ pub(crate) struct Inspect {
 pub(crate) struct Restore {
     /// The folder that a run wrote, or a folder or file of {"Item": …} lines
     #[arg(long, value_name = "PATH")]
-    pub(crate) from: PathBuf,
+    pub(crate) from: String,
     /// The file to write the commands to [default: stdout]
     #[arg(long, value_name = "FILE")]
     pub(crate) to: Option<PathBuf>,
     /// The mapping file that the items were written by [default: the run's own]
     #[arg(long, value_name = "FILE")]
     pub(crate) mapping: Option<PathBuf>,
-    /// Print what was restored as JSON, to stderr
+    /// The database of all keys, where the items do not tell it
+    #[arg(long, value_name = "N")]
+    pub(crate) db: Option<u32>,
+    /// Tell what was restored as JSON; it goes to stderr
     #[arg(long)]
     pub(crate) json: bool,
 }

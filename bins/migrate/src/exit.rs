@@ -45,6 +45,10 @@ impl Failure {
         Self::new(Self::MAPPING, cause)
     }
 
+    pub(crate) fn source(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Self::SOURCE, cause)
+    }
+
     pub(crate) fn target(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(Self::TARGET, cause)
     }

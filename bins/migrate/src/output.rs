@@ -60,6 +60,13 @@ pub(crate) fn show<T: Display + Serialize>(result: &T, as_json: bool) -> Result<
     data(&if as_json { to_json(result)? } else { result.to_string() })
 }
 
+/// Tells a result on stderr, where stdout carries data.
+pub(crate) fn note_result<T: Display + Serialize>(result: &T, as_json: bool) -> Result<(), Failure> {
+    let text = if as_json { to_json(result)? } else { result.to_string() };
+    eprint!("{text}");
+    Ok(())
+}
+
 /// Shows a value as JSON on stdout.
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
     data(&to_json(value)?)

@@ -40,7 +40,7 @@ pub use inspect::{
     TypeRow, inspect,
 };
 pub use migration::{
-    MigrationOptions, MigrationSpec, Status, migrate, status, verify_run, work_dir,
+    MigrationOptions, MigrationSpec, Status, migrate, recorded, status, verify_run, work_dir,
 };
 pub use plan::{
     FileFigures, ItemFigures, KeyRow, LargeItem, Plan, PlanOptions, RuleRow, plan,

@@ -779,6 +779,15 @@ impl fmt::Display for Status {
     }
 }
 
+/// What the run in a work directory is; `None` when there is none.
+///
+/// # Errors
+///
+/// The work directory cannot be read.
+pub fn recorded(work: &Path) -> Result<Option<MigrationSpec>, Error> {
+    Ok(WorkDir::new(work).run::<Run>()?.map(|run| run.spec))
+}
+
 /// Compares the files of the run in a work directory with its dump, or with `from` instead.
 ///
 /// # Errors
@@ -804,7 +813,6 @@ pub fn verify_run(
     }
     let mapping = spec.mapping(options)?.with_as_of(UnixMillis(run.as_of));
     let reader = ImportReader::open(&spec.to).map_err(Error::Target)?;
-    let offloads = Offloads::open(&spec.to).map_err(Error::Target)?;
     let rejected = rejects::read(&work.rejects())?;
     let selection = spec.selection.options();
     let open = || -> Result<Box<dyn Source>, keystar_extract::Error> {
@@ -812,7 +820,6 @@ pub fn verify_run(
     };
     let options = VerifyOptions::new(&open, &reader, &mapping, work.root())
         .with_rejected(rejected.iter().map(|rejected| rejected.offset))
-        .with_offloads(&offloads)
         .with_jobs(options.jobs);
     verify(&options, interrupt, progress)
 }

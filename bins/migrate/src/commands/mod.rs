@@ -4,6 +4,7 @@ mod check;
 mod inspect;
 mod plan;
 mod reference;
+mod restore;
 mod run;
 mod status;
 mod verify;
@@ -27,7 +28,7 @@ pub(crate) fn run(cli: Cli) -> Result<Outcome, Failure> {
         Command::Status(status) => status::run(&status),
         Command::Verify(verify) => verify::run(&verify, log),
         Command::Inspect(inspect) => inspect::run(&inspect, log),
-        Command::Restore(_) => unreachable!(),
+        Command::Restore(restore) => restore::run(&restore, log),
         Command::Schema => reference::schema(),
         Command::Completions { shell } => reference::completions(shell),
         Command::Man { to } => reference::man(&to),
