@@ -3,9 +3,7 @@
 
 mod stream;
 
-pub(crate) use stream::{
-    Level as StreamLevel, Node, entry as stream_entry, node as stream_node, tail as stream_tail,
-};
+pub(crate) use stream::{Level as StreamLevel, Node, node as stream_node, tail as stream_tail};
 
 use crate::array::{Array, Slot};
 use crate::blob::Blob;

@@ -33,6 +33,8 @@ pub(crate) struct Elements {
     min_expire: i64,
     /// The decompressed packed value of the unit at hand.
     scratch: Vec<u8>,
+    /// The names of the fields of the stream node at hand.
+    names: Vec<Blob<'static>>,
     /// The decoded fields of the unit at hand.
     fields: Vec<Field<'static>>,
 }
@@ -147,6 +149,7 @@ impl Elements {
             told: 0,
             min_expire: 0,
             scratch: Vec::new(),
+            names: Vec::new(),
             fields: Vec::new(),
         }
     }
@@ -219,7 +222,12 @@ impl Elements {
                 }
                 Stage::Open { left, len, open } => {
                     let done = self.skipping
-                        || match more(open, data.get(..*len).unwrap_or_default(), &self.scratch) {
+                        || match more(
+                            open,
+                            data.get(..*len).unwrap_or_default(),
+                            &self.scratch,
+                            &self.names,
+                        ) {
                             Ok(more) => !more,
                             Err(kind) => {
                                 self.skipping = true;
@@ -285,8 +293,18 @@ impl Elements {
 
     /// The element that is ready. After an error the rest of the value is passed over.
     pub(crate) fn element<'a>(&'a mut self, data: &'a [u8]) -> Result<Element<'a>, ErrorKind> {
-        let Self { layout, limits, chunk, stage, skipping, told, min_expire, scratch, fields } =
-            self;
+        let Self {
+            layout,
+            limits,
+            chunk,
+            stage,
+            skipping,
+            told,
+            min_expire,
+            scratch,
+            names,
+            fields,
+        } = self;
         let element = match stage {
             Stage::ArrayHead { insert_index, told, .. } => {
                 *told = true;
@@ -310,7 +328,10 @@ impl Elements {
                     }
                     Open::Entries { base, place, mark } => {
                         let bytes = bytes(*place, unit, scratch);
-                        decode::stream_entry(*base, bytes, mark).map(Element::Entry)
+                        let mut node = Node::resume(*base, bytes, names, *mark);
+                        let entry = node.next();
+                        *mark = node.mark();
+                        entry.and_then(|entry| entry.map(Element::Entry).ok_or(NOT_READY))
                     }
                     Open::Fields { next, .. } => {
                         let field = fields.get(*next).map(|field| {
@@ -458,7 +479,9 @@ impl Elements {
                 let (base, blob) = decode::stream_node(&mut cursor)?;
                 let place = place(unit, blob, &mut self.scratch);
                 let node = Node::open(base, bytes(place, unit, &self.scratch), false)?;
-                return Ok(Open::Entries { base, place, mark: node.mark() });
+                let mark = node.mark();
+                self.names = node.into_names();
+                return Ok(Open::Entries { base, place, mark });
             }
             // Hashes by template are small: their fields are told from the whole.
             layout if layout.is_template() => {
@@ -506,7 +529,12 @@ fn bytes<'a>(place: Place, unit: &'a [u8], scratch: &'a [u8]) -> &'a [u8] {
 }
 
 /// Whether the unit at hand has another element.
-fn more(open: &mut Open, unit: &[u8], scratch: &[u8]) -> Result<bool, ErrorKind> {
+fn more(
+    open: &mut Open,
+    unit: &[u8],
+    scratch: &[u8],
+    names: &[Blob<'static>],
+) -> Result<bool, ErrorKind> {
     Ok(match open {
         Open::One => true,
         Open::Told => false,
@@ -521,8 +549,7 @@ fn more(open: &mut Open, unit: &[u8], scratch: &[u8]) -> Result<bool, ErrorKind>
             }
         }
         Open::Entries { base, place, mark } => {
-            let mut node = Node::open(*base, bytes(*place, unit, scratch), false)?;
-            node.seek(*mark);
+            let mut node = Node::resume(*base, bytes(*place, unit, scratch), names, *mark);
             let more = node.has_next()?;
             *mark = node.mark();
             more

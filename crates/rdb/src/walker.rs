@@ -410,6 +410,11 @@ fn token(op: Op, cursor: &mut Cursor<'_>, context: &Context) -> Result<Token, Er
             1 => Token::then(&[Str], cursor.len()?),
             _ => return Err(ErrorKind::Corrupt("form of a hash template")),
         },
+        // As many values as names: the count tells, or else the names have to be counted.
+        NamesValues if cursor.clone().len()? == 1 => {
+            cursor.len()?;
+            Token::then(&[Str], cursor.len()?.saturating_mul(2))
+        }
         NamesValues => Token::then(&[Str], decode::names(cursor)?.len() as u64),
         TemplateValues => {
             let id = cursor.len()?;

@@ -1,5 +1,7 @@
 //! Streams: nodes of entries, then what the stream says of itself and its groups.
 
+use std::collections::HashSet;
+
 use crate::blob::Blob;
 use crate::cursor::Cursor;
 use crate::encoding::Layout;
@@ -77,26 +79,36 @@ pub(crate) fn node<'a>(cursor: &mut Cursor<'a>) -> Result<(StreamId, Blob<'a>), 
     Ok((base.ok_or(ErrorKind::Corrupt("id of a stream node"))?, cursor.packed()?))
 }
 
-/// The first entry of a node's listpack after the node's string was read.
-pub(crate) fn entry<'a>(
-    base: StreamId,
-    bytes: &'a [u8],
-    mark: &mut Mark,
-) -> Result<StreamEntry<'a>, ErrorKind> {
-    let mut node = Node::open(base, bytes, false)?;
-    node.seek(*mark);
-    let entry = node.next()?.ok_or(ErrorKind::Corrupt("stream node ends too early"));
-    *mark = node.mark();
-    entry
-}
-
 /// A run of entries in one listpack: the names of the first one's fields, then the entries, each
 /// with an id relative to the node's, and without the names where they are the same.
 #[derive(Debug)]
 pub(crate) struct Node<'a> {
     base: StreamId,
     pack: Listpack<'a>,
-    names: Vec<Blob<'a>>,
+    names: Names<'a>,
+}
+
+/// The names of a node's fields.
+#[derive(Debug, Clone)]
+enum Names<'a> {
+    Read(Vec<Blob<'a>>),
+    Lent(&'a [Blob<'static>]),
+}
+
+impl<'a> Names<'a> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Read(names) => names.len(),
+            Self::Lent(names) => names.len(),
+        }
+    }
+
+    fn get(&self, at: usize) -> Option<Blob<'a>> {
+        match self {
+            Self::Read(names) => names.get(at).cloned(),
+            Self::Lent(names) => names.get(at).map(Blob::reborrow),
+        }
+    }
 }
 
 const DELETED: i64 = 1;
@@ -116,19 +128,33 @@ impl<'a> Node<'a> {
         if pack.int()? != 0 {
             return Err(ErrorKind::Corrupt("head of a stream node"));
         }
-        let this = Self { base, pack, names };
+        let this = Self { base, pack, names: Names::Read(names) };
         if strict {
             this.check(live, deleted)?;
         }
         Ok(this)
     }
 
+    /// Goes on where [`Node::mark`] was taken from a node over the same bytes, whose names were
+    /// kept with [`Node::into_names`]: the names are not read again for each entry.
+    pub(crate) fn resume(
+        base: StreamId,
+        bytes: &'a [u8],
+        names: &'a [Blob<'static>],
+        mark: Mark,
+    ) -> Self {
+        Self { base, pack: Listpack::resume(bytes, mark), names: Names::Lent(names) }
+    }
+
     pub(crate) fn mark(&self) -> Mark {
         self.pack.mark()
     }
 
-    pub(crate) fn seek(&mut self, mark: Mark) {
-        self.pack.seek(mark);
+    pub(crate) fn into_names(self) -> Vec<Blob<'static>> {
+        match self.names {
+            Names::Read(names) => names.into_iter().map(Blob::into_owned).collect(),
+            Names::Lent(names) => names.to_vec(),
+        }
     }
 
     /// Stands before the next live entry; false if there is none.
@@ -163,9 +189,9 @@ impl<'a> Node<'a> {
         let seq = self.base.seq.wrapping_add(self.pack.int()?.cast_unsigned());
         let fields = if flags & SAME_FIELDS != 0 {
             let mut fields = Vec::with_capacity(self.names.len());
-            for name in &self.names {
+            for at in 0..self.names.len() {
                 let value = self.pack.next()?.ok_or(CUT)?.into_blob();
-                fields.push((name.clone(), value));
+                fields.push((self.names.get(at).unwrap_or_default(), value));
             }
             fields
         } else {
@@ -217,11 +243,13 @@ pub(crate) fn tail<'a>(cursor: &mut Cursor<'a>, level: Level) -> Result<Stream<'
     }
     let groups = cursor.len()?;
     for _ in 0..groups {
-        let group = group(cursor, level)?;
-        if cursor.limits.strict && stream.groups.iter().any(|other| other.name == group.name) {
+        stream.groups.push(group(cursor, level)?);
+    }
+    if cursor.limits.strict {
+        let names: HashSet<&Blob<'_>> = stream.groups.iter().map(|group| &group.name).collect();
+        if names.len() != stream.groups.len() {
             return Err(ErrorKind::Corrupt("duplicate consumer group"));
         }
-        stream.groups.push(group);
     }
     if level >= Level::Four {
         stream.idempotency = Some(idempotency(cursor)?);
