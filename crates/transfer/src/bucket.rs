@@ -219,10 +219,19 @@ fn io_error(error: object_store::Error) -> io::Error {
         object_store::Error::NotFound { .. } => io::ErrorKind::NotFound,
         object_store::Error::PermissionDenied { .. }
         | object_store::Error::Unauthenticated { .. } => io::ErrorKind::PermissionDenied,
+        // The store has no name of its own for this one.
+        object_store::Error::Generic { source, .. } if says(source.as_ref(), "NoSuchBucket") => {
+            io::ErrorKind::NotFound
+        }
         object_store::Error::Generic { .. } => io::ErrorKind::NetworkDown,
         _ => io::ErrorKind::Other,
     };
     io::Error::new(kind, error)
+}
+
+fn says(error: &(dyn std::error::Error + 'static), word: &str) -> bool {
+    std::iter::successors(Some(error), |error| error.source())
+        .any(|error| error.to_string().contains(word))
 }
 
 impl fmt::Debug for Bucket {

@@ -1,7 +1,7 @@
 use std::io::{Read, Write};
 
 use crate::{
-    Error,
+    Error, ImportReader,
     error::OrIo,
     store::{Store, Upload},
 };
@@ -58,14 +58,16 @@ impl Offloads {
         self.open = Some((name.to_owned(), upload));
         Ok(())
     }
+}
 
-    /// Reads a value back.
+impl ImportReader {
+    /// Reads a value that lies beside the items of the folder; see [`Offloads`].
     ///
     /// # Errors
     ///
     /// [`Error::Missing`] if it is not there, [`Error::Place`] if the name is none that a value
     /// can have, and any failure of the target's side.
-    pub fn read(&self, name: &str) -> Result<Box<dyn Read + Send>, Error> {
+    pub fn offload(&self, name: &str) -> Result<Box<dyn Read + Send>, Error> {
         // The name may come from a file that somebody else wrote.
         let plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, '.' | '-' | '_');
         if name.starts_with('.') || !name.chars().all(plain) {
@@ -92,11 +94,15 @@ mod tests {
         }
         let kept = dir.path().join("offload/kept");
         assert_eq!(fs::read(kept).unwrap(), b"one, two");
+        let item = b"{\"Item\":{\"key\":{\"S\":\"i:\"}}}\n";
+        fs::create_dir(dir.path().join("data")).unwrap();
+        fs::write(dir.path().join("data/part-00000.json"), item).unwrap();
+        let reader = ImportReader::open(dir.path().to_str().unwrap()).unwrap();
         let mut read = Vec::new();
-        offloads.read("kept").unwrap().read_to_end(&mut read).unwrap();
+        reader.offload("kept").unwrap().read_to_end(&mut read).unwrap();
         assert_eq!(read, b"one, two");
-        assert!(matches!(offloads.read("lost"), Err(Error::Missing { .. })));
-        assert!(matches!(offloads.read("../data/x"), Err(Error::Place { .. })));
+        assert!(matches!(reader.offload("lost"), Err(Error::Missing { .. })));
+        assert!(matches!(reader.offload("../data/x"), Err(Error::Place { .. })));
         assert_eq!(fs::read_dir(dir.path().join("offload")).unwrap().count(), 1);
     }
 }

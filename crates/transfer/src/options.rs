@@ -159,8 +159,10 @@ pub enum Format {
     DynamoDbJson,
     /// `$ion_1_0 {Item:{…}}` lines. Carries everything.
     Ion,
-    /// One row per item under a header. Carries the table's keys with their types, and text;
-    /// everything else becomes text and is counted as an [`EncodeLoss`](crate::EncodeLoss).
+    /// One row per item; each file has its header (the import wants no list of headers then).
+    /// An empty column means that the item has no such attribute. Carries the table's keys with
+    /// their types, and text; everything else becomes text and is counted as an
+    /// [`EncodeLoss`](crate::EncodeLoss).
     Csv(CsvOptions),
 }
 

@@ -36,7 +36,7 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct ImportReader {
-    store: Store,
+    pub(crate) store: Store,
     manifest: Option<Arc<Manifest>>,
     format: Format,
     table: Option<Arc<Table>>,

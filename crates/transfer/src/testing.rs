@@ -24,7 +24,7 @@
 //!
 //! conformance(&mut Memory::default());
 //! ```
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test says no by a panic")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test says no by a panic")]
 
 use std::collections::BTreeMap;
 

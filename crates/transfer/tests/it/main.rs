@@ -1,4 +1,10 @@
 //! Import files as the rest of the world meets them.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says no by a panic"
+)]
 
 mod import;
 mod kit;
