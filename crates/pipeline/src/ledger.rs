@@ -247,10 +247,11 @@ impl Claim {
     }
 
     fn merge(&mut self, piece: &Entry) {
-        if let (Unit::Record(ours), Unit::Record(theirs)) = (self.unit, piece.unit) {
-            if ours != theirs {
+        match (self.unit, piece.unit) {
+            (Unit::Record(ours), Unit::Record(theirs)) if ours != theirs => {
                 self.mixed = Some(theirs);
             }
+            _ => {}
         }
         self.fingerprint.merge(&piece.fingerprint, self.unit.kind());
         self.torn_expiry |= self.expires_at != piece.expires_at;

@@ -460,7 +460,7 @@ mod tests {
 
     /// Reads RESP strictly.
     fn parse(mut bytes: &[u8]) -> Vec<String> {
-        fn line<'b>(bytes: &mut &'b [u8], mark: u8) -> usize {
+        fn line(bytes: &mut &[u8], mark: u8) -> usize {
             assert_eq!(bytes[0], mark);
             let end = bytes.iter().position(|byte| *byte == b'\r').unwrap();
             let number = std::str::from_utf8(&bytes[1..end]).unwrap().parse().unwrap();

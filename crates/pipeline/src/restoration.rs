@@ -29,7 +29,7 @@ pub struct RestoreReport {
     /// Items that were read.
     pub items: u64,
     /// Records, and items of no record, that no command was written for, by reason: `array`,
-    /// `module`, `beside_the_items`, `not_of_this_mapping`.
+    /// `module`, `not_of_this_mapping`.
     pub not_restored: BTreeMap<String, Findings>,
     /// What of restored records no command says, by kind: `stream_consumer_times` (the server
     /// stamps consumers itself), `stream_idempotency_ids`, `stream_idempotency_settings`,

@@ -14,7 +14,7 @@ use std::{
 use keystar_item::json;
 use keystar_mapping::{Fragment, Mapping, Piece, Pointer, Unmapped};
 use keystar_rdb::{Db, Kind, Stream, StreamId, Value};
-use keystar_transfer::{Format, ImportReader, Offloads, ReadItem};
+use keystar_transfer::{Format, ImportReader, ReadItem};
 
 use crate::{
     Error, Interrupt, Progress, RestoreReport,
@@ -49,8 +49,6 @@ pub struct RestoreOptions<'a> {
     pub reader: &'a ImportReader,
     /// The mapping that the items were made by.
     pub mapping: &'a Mapping,
-    /// The values beside the items, where there may be some.
-    pub offloads: Option<&'a Offloads>,
     /// The database of all records, where items do not tell it.
     pub db: Option<Db>,
     /// A folder for what memory does not hold. The files in it have no names and vanish by
@@ -64,14 +62,7 @@ impl<'a> RestoreOptions<'a> {
     /// With 32 MiB of memory.
     pub fn new(reader: &'a ImportReader, mapping: &'a Mapping, folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
-        Self { reader, mapping, offloads: None, db: None, folder, max_bytes: 32 << 20 }
-    }
-
-    /// Sets where the values are that lie beside the items.
-    #[must_use]
-    pub fn with_offloads(mut self, offloads: &'a Offloads) -> Self {
-        self.offloads = Some(offloads);
-        self
+        Self { reader, mapping, db: None, folder, max_bytes: 32 << 20 }
     }
 
     /// Sets the database of all records.
@@ -230,18 +221,14 @@ impl<'v, 'w> Restorer<'v, 'w> {
 
     /// Restores a value that lies beside its item.
     fn beside(&mut self, unmapped: &Unmapped, pointer: &Pointer, place: u64) -> Result<(), Error> {
-        let (mapping, options) = (self.options.mapping, self.options);
-        let Some(offloads) = options.offloads else {
-            self.refuse("beside_the_items", unmapped, place, "nobody said where its value lies");
-            return Ok(());
-        };
+        let (mapping, reader) = (self.options.mapping, self.options.reader);
         if !self.open(unmapped, place)? {
             return Ok(());
         }
         let mut texts = Vec::new();
         if unmapped.kind == Kind::Stream {
             // What is not an entry comes last in the file, and is needed first.
-            read_beside(mapping, offloads, (unmapped, pointer), |piece| match piece {
+            read_beside(mapping, reader, (unmapped, pointer), |piece| match piece {
                 Beside::Item(Unmapped { fragment: Fragment::Part(part), .. })
                     if part.count.is_some() =>
                 {
@@ -250,7 +237,7 @@ impl<'v, 'w> Restorer<'v, 'w> {
                 _ => Ok(()),
             })?;
         }
-        let wrong = read_beside(mapping, offloads, (unmapped, pointer), |piece| match piece {
+        let wrong = read_beside(mapping, reader, (unmapped, pointer), |piece| match piece {
             Beside::Bytes(bytes, _) => self.piece(&text(bytes)),
             Beside::Item(item) if item.value().is_none() => {
                 texts.push(item);

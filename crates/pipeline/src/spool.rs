@@ -148,6 +148,9 @@ impl<const K: usize> Spool<K> {
     }
 }
 
+/// A record's key and payload.
+pub(crate) type Spooled<'s, const K: usize> = (&'s [u8; K], &'s [u8]);
+
 /// The records of a [`Spool`] by ascending keys; those of one key in the order in which they came.
 #[derive(Debug)]
 pub(crate) struct Sorted<const K: usize> {
@@ -166,8 +169,8 @@ enum Records<const K: usize> {
 }
 
 impl<const K: usize> Sorted<K> {
-    /// The next record's key and payload.
-    pub(crate) fn next(&mut self) -> Result<Option<(&[u8; K], &[u8])>, Error> {
+    /// The next record.
+    pub(crate) fn next(&mut self) -> Result<Option<Spooled<'_, K>>, Error> {
         match &mut self.records {
             Records::Memory { buffer, index } => {
                 let Some(place) = index.next() else { return Ok(None) };
@@ -202,7 +205,7 @@ impl<const K: usize> Merge<K> {
         Ok(merge)
     }
 
-    fn next(&mut self) -> io::Result<Option<(&[u8; K], &[u8])>> {
+    fn next(&mut self) -> io::Result<Option<Spooled<'_, K>>> {
         if let Some(given) = self.given.take() {
             self.advance(given)?;
         }

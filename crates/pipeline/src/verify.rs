@@ -19,7 +19,7 @@ use std::{
 use keystar_extract::{Batch, Source};
 use keystar_mapping::{Mapping, Pointer, Unmapped};
 use keystar_rdb::{Kind, UnixMillis};
-use keystar_transfer::{ImportReader, Offloads};
+use keystar_transfer::ImportReader;
 
 use crate::{
     Error, Interrupt, Progress, Verification,
@@ -58,8 +58,6 @@ pub struct VerifyOptions<'a> {
     pub open: &'a OpenSource<'a>,
     /// The files.
     pub reader: &'a ImportReader,
-    /// The values beside the items, where there may be some.
-    pub offloads: Option<&'a Offloads>,
     /// The mapping of the run, with its clock and its salt.
     pub mapping: &'a Mapping,
     /// The offsets of the records that the run set aside, ascending.
@@ -87,7 +85,6 @@ impl<'a> VerifyOptions<'a> {
         Self {
             open,
             reader,
-            offloads: None,
             mapping,
             rejected: Vec::new(),
             folder: folder.into(),
@@ -102,13 +99,6 @@ impl<'a> VerifyOptions<'a> {
         self.rejected = offsets.into_iter().collect();
         self.rejected.sort_unstable();
         self.rejected.dedup();
-        self
-    }
-
-    /// Sets where the values are that lie beside the items.
-    #[must_use]
-    pub fn with_offloads(mut self, offloads: &'a Offloads) -> Self {
-        self.offloads = Some(offloads);
         self
     }
 
@@ -649,10 +639,11 @@ impl FileSide<'_> {
                 Ok(None) => break,
                 Err(error) => lines.damaged.push(self.damage(error)?),
             }
-            if lines.entries.len() + lines.damaged.len() >= LINES {
-                if self.interrupt.is_set() || self.send.send(std::mem::take(&mut lines)).is_err() {
-                    return Ok(Ended::Interrupted);
-                }
+            if lines.entries.len() + lines.damaged.len() < LINES {
+                continue;
+            }
+            if self.interrupt.is_set() || self.send.send(std::mem::take(&mut lines)).is_err() {
+                return Ok(Ended::Interrupted);
             }
         }
         lines.stored_bytes = reader.files().iter().map(|file| file.stored_bytes).sum();
@@ -669,9 +660,6 @@ impl FileSide<'_> {
         place: u64,
         lines: &mut ReadLines,
     ) -> Result<Option<String>, Error> {
-        let Some(offloads) = self.options.offloads else {
-            return Ok(Some("its value lies beside the items, and nobody said where".to_owned()));
-        };
         let mut whole = Entry {
             unit: Unit::Record(unmapped.kind),
             name: self.reverse.name(unmapped.db, &unmapped.key),
@@ -681,7 +669,7 @@ impl FileSide<'_> {
         };
         let mut texts = Vec::new();
         let mapping = self.options.mapping;
-        let wrong = read_beside(mapping, offloads, (unmapped, pointer), |piece| {
+        let wrong = read_beside(mapping, self.options.reader, (unmapped, pointer), |piece| {
             match piece {
                 Beside::Bytes(bytes, offset) => {
                     let fingerprint = Fingerprint::of(&text(bytes), offset);

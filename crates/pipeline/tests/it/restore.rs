@@ -12,7 +12,7 @@ use keystar_rdb::{
     Blob, Db, Field, Kind, Record, Records, Scored, StreamEntry, StreamId, UnixMillis, Value,
     decode_dump,
 };
-use keystar_transfer::{CsvOptions, Format, Offloads};
+use keystar_transfer::{CsvOptions, Format};
 
 use crate::world::{COLLECTION, World, blob, everything, list, record, stream, text};
 
@@ -21,10 +21,9 @@ fn restored(world: &World) -> (Vec<u8>, RestoreReport) {
 }
 
 fn restored_with(world: &World, max_bytes: usize) -> (Vec<u8>, RestoreReport) {
-    let (reader, offloads) = (world.reader(), Offloads::open(&world.out()).unwrap());
-    let options = RestoreOptions::new(&reader, &world.mapping, world.path())
-        .with_offloads(&offloads)
-        .with_max_bytes(max_bytes);
+    let reader = world.reader();
+    let options =
+        RestoreOptions::new(&reader, &world.mapping, world.path()).with_max_bytes(max_bytes);
     let mut commands = Vec::new();
     let report = restore(&options, &mut commands, &Interrupt::new(), &Progress::default()).unwrap();
     assert_eq!(report.bytes, commands.len() as u64);

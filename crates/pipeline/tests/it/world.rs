@@ -120,10 +120,9 @@ impl World {
             let source = MemorySource::new(records.clone()).with_batch_records(7);
             Ok(Box::new(source) as Box<dyn Source>)
         };
-        let (reader, offloads) = (self.reader(), Offloads::open(&self.out()).unwrap());
+        let reader = self.reader();
         let options = VerifyOptions::new(&open, &reader, &self.mapping, self.path())
-            .with_rejected(self.rejected.iter().copied())
-            .with_offloads(&offloads);
+            .with_rejected(self.rejected.iter().copied());
         verify(&set(options), &Interrupt::new(), &Progress::default()).unwrap()
     }
 }
