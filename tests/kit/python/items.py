@@ -6,6 +6,7 @@ The plain form: DynamoDB JSON with sorted names, sets in order, and numbers as e
 import base64
 import csv
 import decimal
+import functools
 import gzip
 import io
 import json
@@ -14,6 +15,7 @@ import pathlib
 import amazon.ion.simpleion as ion
 import zstandard
 from amazon.ion.core import IonType
+from amazon.ion.exceptions import IonException
 
 decimal.getcontext().prec = 200
 
@@ -122,24 +124,48 @@ def struct(value):
     return {name: plain_ion(each) for name, each in once(fields).items()}
 
 
+@functools.cache
+def ion_item(line):
+    values = ion_values(line)
+    if len(values) != 1 or values[0].ion_type != IonType.STRUCT or list(values[0].keys()) != ["Item"]:
+        raise Bad(f"not an item: {line[:200]}")
+    return struct(values[0]["Item"])
+
+
+def ion_values(line):
+    try:
+        return ion.loads(line, single_value=False)
+    except IonException as error:
+        # The fast reader has a buffer that long values do not fit; the one in plain Python has none, and is slow.
+        if not any(limit in str(error) for limit in ("IERR_BUFFER_TOO_SMALL", "IERR_LOOKAHEAD_OVERFLOW")):
+            raise
+    ion.c_ext = False
+    try:
+        return ion.loads(line, single_value=False)
+    finally:
+        ion.c_ext = True
+
+
+def lines(text, path):
+    # Not splitlines(): that also cuts at characters that JSON and Ion leave alone, such as U+2028.
+    *whole, rest = text.decode("utf-8").split("\n")
+    if rest:
+        raise Bad(f"{path}: the last line has no end")
+    return whole
+
+
 def items(path):
     """Yields the items of a file in the plain form."""
     text = uncompressed(path)
     name = path.name.removesuffix(".gz").removesuffix(".zst")
     if name.endswith(".ion"):
-        for line in ion.loads(text, single_value=False) if text else []:
-            if line.ion_type != IonType.STRUCT or list(line.keys()) != ["Item"]:
-                raise Bad(f"{path}: not an item: {line!r}")
-            yield struct(line["Item"])
+        for line in lines(text, path):
+            yield ion_item(line)
         return
     if name.endswith(".csv"):
         yield from csv.DictReader(io.StringIO(text.decode("utf-8"), newline=""), strict=True)
         return
-    # Not splitlines(): that also cuts at characters that JSON leaves alone, such as U+2028.
-    *lines, rest = text.decode("utf-8").split("\n")
-    if rest:
-        raise Bad(f"{path}: the last line has no end")
-    for line in lines:
+    for line in lines(text, path):
         parsed = json.loads(line, object_pairs_hook=once)
         if list(parsed) != ["Item"]:
             raise Bad(f"{path}: not an item: {line[:200]}")
