@@ -296,7 +296,8 @@ impl Compression {
     /// gzip at the level that keeps up with the rest of a migration.
     #[must_use]
     pub const fn gzip() -> Self {
-        // A quarter smaller than level 1, for a twentieth of a migration's time.
+        // A quarter smaller than level 1 for about 200 ns an item; level 1 of this compressor packs
+        // worse than level 1 of gzip itself, level 2 better.
         Self::Gzip { level: 2 }
     }
 
