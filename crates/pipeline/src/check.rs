@@ -81,10 +81,14 @@ const TEXT_PER_DUMP_BYTE: u64 = 2;
 pub fn check(spec: &MigrationSpec, work: Option<&Path>) -> Result<Checks, Error> {
     let mut checks = Checks::default();
     source(spec, &mut checks)?;
-    checks.push("mapping", State::Ok, match &spec.mapping {
-        Some(_) => "the rules hold",
-        None => "the default: one item a key",
-    });
+    checks.push(
+        "mapping",
+        State::Ok,
+        match &spec.mapping {
+            Some(_) => "the rules hold",
+            None => "the default: one item a key",
+        },
+    );
     if !spec.to.is_empty() {
         target(spec, work, &mut checks)?;
     }

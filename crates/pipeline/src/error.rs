@@ -1,4 +1,7 @@
-use std::{io, path::{Path, PathBuf}};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Why a job stopped. The variant says which side failed, which is what the exit code tells.
 #[derive(Debug, thiserror::Error)]

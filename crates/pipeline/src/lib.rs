@@ -42,9 +42,7 @@ pub use inspect::{
 pub use migration::{
     MigrationOptions, MigrationSpec, Status, migrate, recorded, status, verify_run, work_dir,
 };
-pub use plan::{
-    FileFigures, ItemFigures, KeyRow, LargeItem, Plan, PlanOptions, RuleRow, plan,
-};
+pub use plan::{FileFigures, ItemFigures, KeyRow, LargeItem, Plan, PlanOptions, RuleRow, plan};
 pub use pricing::{Cost, Duration, Price, Prices};
 pub use progress::Progress;
 pub use rejects::Rejected;

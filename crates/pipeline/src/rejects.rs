@@ -80,7 +80,8 @@ impl RejectFile {
     /// Opens the file with its first `bytes` bytes, and drops what came after them.
     pub(crate) fn open(path: PathBuf, bytes: u64) -> Result<Self, Error> {
         let open = || -> io::Result<File> {
-            let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+            let mut file =
+                OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
             file.set_len(bytes)?;
             file.seek(SeekFrom::End(0))?;
             Ok(file)
@@ -90,9 +91,9 @@ impl RejectFile {
     }
 
     pub(crate) fn push(&mut self, rejected: &Rejected) -> Result<(), Error> {
-        let mut line = serde_json::to_vec(rejected).map_err(io::Error::from).map_err(|source| {
-            Error::work(&self.path, source)
-        })?;
+        let mut line = serde_json::to_vec(rejected)
+            .map_err(io::Error::from)
+            .map_err(|source| Error::work(&self.path, source))?;
         line.push(b'\n');
         self.bytes += line.len() as u64;
         self.file.write_all(&line).map_err(|source| Error::work(&self.path, source))

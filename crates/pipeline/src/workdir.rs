@@ -99,9 +99,10 @@ impl WorkDir {
         self.read(REPORT)
     }
 
-    /// Marks the run as finished.
+    /// Marks the run as finished; what only an unfinished run needs goes.
     pub(crate) fn save_report<C: Serialize>(&self, report: &C) -> Result<(), Error> {
-        self.write(REPORT, report)
+        self.write(REPORT, report)?;
+        remove(&self.spill(), fs::remove_dir_all)
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -110,7 +110,12 @@ fn string(dump: &mut DumpWriter<&mut Vec<u8>>, key: &str, value: &[u8]) {
     dump.string(value);
 }
 
-fn hash(dump: &mut DumpWriter<&mut Vec<u8>>, key: &str, fields: usize, mut value: impl FnMut(usize) -> Vec<u8>) {
+fn hash(
+    dump: &mut DumpWriter<&mut Vec<u8>>,
+    key: &str,
+    fields: usize,
+    mut value: impl FnMut(usize) -> Vec<u8>,
+) {
     dump.key(HASH, key.as_bytes(), None);
     dump.length(fields as u64);
     for at in 0..fields {
@@ -315,12 +320,14 @@ fn a_truncated_dump_keeps_what_was_committed() {
     let bytes = fs::read(&whole.spec.from).unwrap();
     let mut job = Job::of_bytes(&bytes[..bytes.len() - 1000], "");
     job.spec = job.spec.clone().with_max_file(300_000, 1_000_000);
+    assert!(job.spec.from_bytes < whole.spec.from_bytes);
     let error = job.run(Start::Fresh).unwrap_err();
     assert!(matches!(error, Error::Source(_)), "{error:?}");
     let committed = lines(&job.out());
     assert!(committed.len() > 10_000, "only {} items were kept", committed.len());
     // The rest of the dump arrives: the run goes on as if nothing had been.
     fs::write(&job.spec.from, &bytes).unwrap();
+    job.spec.from_bytes = whole.spec.from_bytes;
     let report = job.run(Start::Resume).unwrap();
     assert!(report.complete);
     assert_eq!(report.counts.written, 40_000);
