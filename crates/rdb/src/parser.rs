@@ -298,6 +298,11 @@ impl Parser {
             self.base += self.at as u64;
             self.buffer.drain(..self.at);
             (self.at, self.summed) = (0, 0);
+            // What one big element needed is given back.
+            const KEPT: usize = 8 << 20;
+            if self.buffer.capacity() > KEPT && self.buffer.len() + chunk.len() < KEPT / 2 {
+                self.buffer.shrink_to(KEPT / 2);
+            }
         }
         self.buffer.extend_from_slice(chunk);
     }
