@@ -77,12 +77,15 @@ impl From<Error> for Failure {
                 if *corrupt { Self::SOURCE } else { Self::REJECTED },
                 Some("with --on-error reject it is set aside in the reject file instead"),
             ),
-            Error::Occupied { state, .. } => (Self::OCCUPIED, Some(match state {
-                Occupied::Unfinished => "--resume goes on with it, --restart begins again",
-                Occupied::Finished => "--restart throws its files away and writes them again",
-                Occupied::OtherRun => "choose another --to, or --restart to throw it away",
-                _ => "choose an empty folder",
-            })),
+            Error::Occupied { state, .. } => (
+                Self::OCCUPIED,
+                Some(match state {
+                    Occupied::Unfinished => "--resume goes on with it, --restart begins again",
+                    Occupied::Finished => "--restart throws its files away and writes them again",
+                    Occupied::OtherRun => "choose another --to, or --restart to throw it away",
+                    _ => "choose an empty folder",
+                }),
+            ),
             Error::Usage(_) => (Self::USAGE, None),
             _ => (Self::TARGET, None),
         };

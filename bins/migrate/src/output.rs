@@ -17,7 +17,8 @@ use crate::{
 
 /// Starts the log on stderr; `RUST_LOG` chooses what it shows.
 pub(crate) fn start_log(form: LogForm) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,migrate::progress=info"));
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("warn,migrate::progress=info"));
     let log = fmt().with_env_filter(filter).with_writer(io::stderr);
     match form {
         LogForm::Text => log.with_ansi(colours(io::stderr().is_terminal())).without_time().init(),
@@ -61,7 +62,10 @@ pub(crate) fn show<T: Display + Serialize>(result: &T, as_json: bool) -> Result<
 }
 
 /// Tells a result on stderr, where stdout carries data.
-pub(crate) fn note_result<T: Display + Serialize>(result: &T, as_json: bool) -> Result<(), Failure> {
+pub(crate) fn note_result<T: Display + Serialize>(
+    result: &T,
+    as_json: bool,
+) -> Result<(), Failure> {
     let text = if as_json { to_json(result)? } else { result.to_string() };
     eprint!("{text}");
     Ok(())

@@ -21,8 +21,8 @@ pub(super) fn run(command: &Restore, log: LogForm) -> Result<Outcome, Failure> {
     let mapping = mapping(command)?;
     let reader = ImportReader::open(&command.from).map_err(Failure::source)?;
     let offloads = Offloads::open(&command.from).map_err(Failure::source)?;
-    let mut options = RestoreOptions::new(&reader, &mapping, std::env::temp_dir())
-        .with_offloads(&offloads);
+    let mut options =
+        RestoreOptions::new(&reader, &mapping, std::env::temp_dir()).with_offloads(&offloads);
     if let Some(db) = command.db {
         options = options.with_db(Db(db));
     }

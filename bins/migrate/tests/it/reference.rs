@@ -5,7 +5,16 @@ use std::fs;
 use crate::{migrate, root, text};
 
 const COMMANDS: [&str; 10] = [
-    "check", "plan", "run", "status", "verify", "inspect", "restore", "schema", "completions", "man",
+    "check",
+    "plan",
+    "run",
+    "status",
+    "verify",
+    "inspect",
+    "restore",
+    "schema",
+    "completions",
+    "man",
 ];
 
 fn reference() -> String {
