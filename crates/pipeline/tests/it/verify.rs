@@ -1,8 +1,15 @@
 //! A clean run has no differences; every kind of damage is found and named.
 
-use keystar_pipeline::Verification;
+use std::{num::NonZeroUsize, path::Path};
+
+use keystar_extract::{MemorySource, RdbFile, RdbOptions, Source};
+use keystar_mapping::Mapping;
+use keystar_pipeline::{
+    Interrupt, MigrationOptions, MigrationSpec, Progress, Verification, VerifyOptions, migrate,
+    verify,
+};
 use keystar_rdb::{Blob, Db, Record, Scored, UnixMillis, Value};
-use keystar_transfer::{CsvOptions, Format};
+use keystar_transfer::{CsvOptions, Format, ImportReader};
 
 use crate::world::{COLLECTION, World, blob, everything, hash, list, record, stream, text};
 
@@ -252,4 +259,86 @@ fn values_in_parts_and_beside_the_items_are_read_back() {
         // Pieces of text are compared as items.
         assert_eq!(verification.compared_forward, if oversize == "split" { 2 } else { 0 });
     }
+}
+
+/// Migrates a dump and verifies the files, with values of more than `max_value_bytes` in parts.
+fn migrated(dump: &Path, spec: Option<&str>, format: &str, max_value_bytes: usize) -> Verification {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out").to_str().unwrap().to_owned();
+    let migration = MigrationSpec::new(dump, &out)
+        .unwrap()
+        .with_mapping(spec.map(str::to_owned), None)
+        .with_format(format, "gzip");
+    let jobs = NonZeroUsize::new(3).unwrap();
+    let options = MigrationOptions::new(jobs, UnixMillis(0));
+    let report = migrate(&migration, &options, &Interrupt::new(), &Progress::default()).unwrap();
+    assert_eq!(report.counts.rejected(), 0, "{:?}", report.counts);
+    let reader = ImportReader::open(&out).unwrap();
+    let mapping = Mapping::from_toml(spec.unwrap_or_default()).unwrap();
+    let open = || -> Result<Box<dyn Source>, keystar_extract::Error> {
+        let options = RdbOptions::default().with_max_value_bytes(max_value_bytes);
+        Ok(Box::new(RdbFile::open(dump, options)?))
+    };
+    let options = VerifyOptions::new(&open, &reader, &mapping, dir.path()).with_jobs(jobs);
+    verify(&options, &Interrupt::new(), &Progress::default()).unwrap()
+}
+
+#[test]
+fn what_real_servers_dumped_is_verified_whole_and_in_parts() {
+    let servers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/rdb/servers");
+    let dumps: Vec<_> = std::fs::read_dir(servers)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rdb"))
+        .collect();
+    assert_eq!(dumps.len(), 6);
+    for dump in &dumps {
+        for spec in [None, Some(COLLECTION), Some("defaults.numbers = 'loose'\n")] {
+            for (format, max_value_bytes) in
+                [("dynamodb-json", 1 << 20), ("dynamodb-json", 1), ("ion", 1), ("csv", 1)]
+            {
+                let verification = migrated(dump, spec, format, max_value_bytes);
+                assert!(
+                    verification.ok(),
+                    "{} {spec:?} {format} {max_value_bytes}: {verification}",
+                    dump.display(),
+                );
+                assert!(verification.records() > 20);
+                let forward = if format == "csv" { verification.records() } else { 0 };
+                assert_eq!(verification.compared_forward, forward);
+            }
+        }
+    }
+}
+
+#[test]
+fn many_keys_on_little_memory() {
+    let records = (0..50_000).map(|n| record(&format!("key:{n}"), text(&n.to_string())));
+    let mut world = World::new(records.collect(), "");
+    let little = |world: &World| world.verify_with(|options| options.with_max_bytes(64 << 10));
+    let verification = little(&world);
+    assert!(verification.ok(), "{verification}");
+    assert_eq!(verification.same, 50_000);
+    // The first thousand are named, in the order of the dump; all are counted.
+    for record in &mut world.records[100..2100] {
+        record.value = text("changed");
+    }
+    let verification = little(&world);
+    assert_eq!(found(&verification), [0, 0, 2000, 0]);
+    let named: Vec<_> =
+        verification.different.first.iter().map(|finding| finding.key.clone()).collect();
+    assert!(named.iter().cloned().eq((100..1100).map(|n| format!("key:{n}"))));
+    assert_eq!(verification.different, world.verify().different, "whatever the memory");
+}
+
+#[test]
+fn an_interrupted_verification_is_not_ok() {
+    let world = World::new(everything(), "");
+    let interrupt = Interrupt::new();
+    interrupt.set();
+    let open = || Ok(Box::new(MemorySource::new(world.records.clone())) as Box<dyn Source>);
+    let reader = world.reader();
+    let options = VerifyOptions::new(&open, &reader, &world.mapping, world.path());
+    let verification = verify(&options, &interrupt, &Progress::default()).unwrap();
+    assert!(!verification.complete && !verification.ok());
 }
