@@ -3,7 +3,7 @@
 use std::{fs, num::NonZeroUsize, path::Path, thread};
 
 use jiff::Timestamp;
-use keystar_mapping::Mapping;
+use keystar_mapping::{Mapping, SpecError};
 use keystar_pipeline::{MigrationSpec, Selection, Start};
 use keystar_rdb::UnixMillis;
 
@@ -47,11 +47,28 @@ impl Rules {
 
 /// Checks a mapping; an error names the file, the line and the column.
 pub(crate) fn mapping(text: &str, salt: Option<&[u8]>, path: &Path) -> Result<Mapping, Failure> {
-    let mapping = Mapping::from_toml(text)
-        .map_err(|error| Failure::mapping(format!("{}:{error}", path.display())))?;
+    let mapping = Mapping::from_toml(text).map_err(|error| misread(&error, path))?;
     match salt {
         Some(salt) => Ok(mapping.with_salt(salt)),
         None => Ok(mapping),
+    }
+}
+
+/// `mapping.toml:3:1: unknown field layuot`, as editors and terminals know to follow.
+fn misread(error: &SpecError, path: &Path) -> Failure {
+    let place = match (error.line(), error.column()) {
+        (Some(line), Some(column)) => format!(":{line}:{column}"),
+        _ => String::new(),
+    };
+    let setting = match error.path() {
+        "" => String::new(),
+        setting => format!(" {setting}:"),
+    };
+    let failure =
+        Failure::mapping(format!("{}{place}:{setting} {}", path.display(), error.message()));
+    match error.expected() {
+        Some(expected) => failure.hint(format!("expected {expected}")),
+        None => failure,
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 use keystar_mapping::Mapping;
 use keystar_pipeline::{Error, Progress, RestoreOptions, recorded, restore, work_dir};
 use keystar_rdb::Db;
-use keystar_transfer::{ImportReader, Offloads};
+use keystar_transfer::ImportReader;
 
 use crate::{
     cli::{LogForm, Restore},
@@ -20,9 +20,7 @@ use crate::{
 pub(super) fn run(command: &Restore, log: LogForm) -> Result<Outcome, Failure> {
     let mapping = mapping(command)?;
     let reader = ImportReader::open(&command.from).map_err(Failure::source)?;
-    let offloads = Offloads::open(&command.from).map_err(Failure::source)?;
-    let mut options =
-        RestoreOptions::new(&reader, &mapping, std::env::temp_dir()).with_offloads(&offloads);
+    let mut options = RestoreOptions::new(&reader, &mapping, std::env::temp_dir());
     if let Some(db) = command.db {
         options = options.with_db(Db(db));
     }
