@@ -1,6 +1,10 @@
 //! What a record costs: to route, to map, and to read back.
 
-#![allow(clippy::expect_used, missing_docs, reason = "a bench that cannot be set up has nothing to measure")]
+#![allow(
+    clippy::expect_used,
+    missing_docs,
+    reason = "a bench that cannot be set up has nothing to measure"
+)]
 
 use std::hint::black_box;
 
@@ -65,9 +69,8 @@ fn all(criterion: &mut Criterion) {
         map(criterion, &format!("article/{name}"), &mapping, &record);
     }
     map(criterion, "article/collection", &collections(), &record);
-    let members = (0..100_u32).map(|index| {
-        Scored::new(Blob::from(format!("player:{index}")), f64::from(index) * 1.5)
-    });
+    let members = (0..100_u32)
+        .map(|index| Scored::new(Blob::from(format!("player:{index}")), f64::from(index) * 1.5));
     let board = Record::new(Db(0), "board".into(), Value::SortedSet(members.collect()));
     map(criterion, "zset of 100", &Mapping::default(), &board);
 

@@ -140,7 +140,10 @@ impl Reader<'_> {
             b'"' => self.string().map(Json::String),
             b'[' => {
                 let mut items = Vec::new();
-                self.series(b']', |reader| Some(items.push(reader.value(depth)?)))?;
+                self.series(b']', |reader| {
+                    items.push(reader.value(depth)?);
+                    Some(())
+                })?;
                 Some(Json::Array(items))
             }
             b'{' => {

@@ -237,10 +237,10 @@ impl<'r> Encoder<'r> {
                     let value = self.json(&json, &mut inner).ok()?.into_owned();
                     (!document::has_duplicates(&json)).then_some(value)
                 });
-                if let Some(value) = &value {
-                    if document::text_of_value(value).as_deref().map(str::as_bytes) != Some(bytes) {
-                        lose(losses, LossKind::CastText);
-                    }
+                if let Some(value) = &value
+                    && document::text_of_value(value).as_deref().map(str::as_bytes) != Some(bytes)
+                {
+                    lose(losses, LossKind::CastText);
                 }
                 value
             }
@@ -267,11 +267,11 @@ impl<'r> Encoder<'r> {
 
     /// Adds where a member of a geo index lies, if the rule says that it is one.
     pub(crate) fn position(&self, score: f64, map: &mut Attributes<'r>) {
-        if let (true, Some((lat, lon))) = (self.rule.geo, position(score)) {
-            if let (Some(lat), Some(lon)) = (Number::from_f64(lat), Number::from_f64(lon)) {
-                map.push("lat", lat);
-                map.push("lon", lon);
-            }
+        if let (true, Some((lat, lon))) = (self.rule.geo, position(score))
+            && let (Some(lat), Some(lon)) = (Number::from_f64(lat), Number::from_f64(lon))
+        {
+            map.push("lat", lat);
+            map.push("lon", lon);
         }
     }
 

@@ -11,6 +11,8 @@ mod mapping;
 mod parts;
 mod pattern;
 mod reject;
+#[cfg(any(feature = "redis", feature = "fred"))]
+pub mod reply;
 mod rule;
 mod spec;
 mod tail;

@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use crate::text::shown;
 
 macro_rules! losses {
-    ($($(#[$doc:meta])+ $kind:ident $name:literal,)+) => {
+    ($($(#[doc = $doc:literal])+ $kind:ident $name:literal,)+) => {
         /// A way in which a value is carried inexactly, or not at all.
         #[derive(
             Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,
         )]
         #[serde(rename_all = "snake_case")]
         #[non_exhaustive]
-        pub enum LossKind { $($(#[$doc])+ $kind,)+ }
+        pub enum LossKind { $($(#[doc = $doc])+ $kind,)+ }
 
         impl LossKind {
             /// Every kind.
@@ -25,6 +25,12 @@ macro_rules! losses {
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$kind => $name,)+ }
+            }
+
+            /// What it means, in a sentence.
+            #[must_use]
+            pub const fn explanation(self) -> &'static str {
+                match self { $(Self::$kind => concat!($($doc),+),)+ }
             }
         }
     };

@@ -9,7 +9,6 @@ use crate::encode::{Encoder, score, slot_value, text_or_bytes};
 use crate::loss::{Loss, LossKind, lose, merge};
 use crate::mapping::{Mapping, RuleIndex};
 use crate::parts;
-use crate::pattern::Segments;
 use crate::reject::{Reject, RejectReason};
 use crate::rule::{ExtraValue, KeyKept};
 use crate::spec::{DbStyle, Layout, TypeStyle};
@@ -83,6 +82,7 @@ impl<'r> Mapped<'r> {
     /// # Ok::<(), keystar_mapping::Reject>(())
     /// ```
     #[must_use]
+    #[allow(clippy::unnecessary_filter_map, reason = "a filter would keep the lifetime")]
     pub fn recycle<'other>(self) -> Mapped<'other> {
         let Self { mut items, mut losses, mut offloads } = self;
         items.clear();
@@ -127,7 +127,6 @@ pub(crate) struct Run {
 pub(crate) struct Envelope<'r> {
     pub(crate) encoder: Encoder<'r>,
     pub(crate) subject: Subject<'r>,
-    segments: Segments<'r>,
     pk: AttributeValue<'r>,
     /// The sort key, or what precedes the element in it.
     sk: Option<AttributeValue<'r>>,
@@ -248,7 +247,7 @@ impl Mapping {
             sk
         };
         let tells_key = !kept && self.names.redis_key.is_some();
-        Ok(Envelope { encoder, subject, segments, pk, sk, tells_key })
+        Ok(Envelope { encoder, subject, pk, sk, tells_key })
     }
 }
 
@@ -522,10 +521,10 @@ impl<'r> Envelope<'r> {
         if mapping.db_style == DbStyle::Attribute && self.subject.db != 0 {
             item.push(mapping.names.db.as_str(), Number::from(u64::from(self.subject.db)));
         }
-        if self.tells_key {
-            if let Some(name) = &mapping.names.redis_key {
-                item.push(name.as_str(), text_or_bytes(self.subject.key));
-            }
+        if self.tells_key
+            && let Some(name) = &mapping.names.redis_key
+        {
+            item.push(name.as_str(), text_or_bytes(self.subject.key));
         }
         if rule.attributes.is_empty() { Ok(()) } else { self.extras(item, field, losses) }
     }
@@ -537,10 +536,11 @@ impl<'r> Envelope<'r> {
         losses: &mut Vec<Loss>,
     ) -> Result<(), Reject> {
         let rule = self.encoder.rule;
+        let Some(segments) = rule.pattern.segments(self.subject.key) else { return Ok(()) };
         let source = Source {
             key: self.subject.key,
             db: self.subject.db,
-            segments: &self.segments,
+            segments: &segments,
             binary: rule.binary,
         };
         for extra in &rule.attributes {

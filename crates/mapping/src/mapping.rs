@@ -285,11 +285,9 @@ impl TryFrom<MappingSpec> for Mapping {
             }
         }
         let mut fallback = None;
-        if spec.unmatched == Unmatched::Default {
-            if !rules.iter().any(Rule::takes_all) {
-                rules.push(Rule::new(&spec.defaults, "defaults", &spec, &table, names)?);
-                fallback = u32::try_from(rules.len() - 1).ok().map(RuleIndex);
-            }
+        if spec.unmatched == Unmatched::Default && !rules.iter().any(Rule::takes_all) {
+            rules.push(Rule::new(&spec.defaults, "defaults", &spec, &table, names)?);
+            fallback = u32::try_from(rules.len() - 1).ok().map(RuleIndex);
         }
         if rules.iter().all(|rule| rule.skip) {
             return Err(SpecError::new("rule", "nothing is mapped").expecting("a rule that maps"));

@@ -573,11 +573,11 @@ impl Cutter {
         is_last: bool,
         out: &mut Mapped<'_>,
     ) -> Result<(), Reject> {
-        if self.kind == Kind::String {
-            if let Some(beside) = &mut self.offload {
-                beside.write(Vec::new(), is_last, out);
-                return Ok(());
-            }
+        if self.kind == Kind::String
+            && let Some(beside) = &mut self.offload
+        {
+            beside.write(Vec::new(), is_last, out);
+            return Ok(());
         }
         let mut held = std::mem::take(&mut self.held);
         let number = self.number;

@@ -13,17 +13,26 @@ pub struct Reject {
 }
 
 macro_rules! reasons {
-    ($($(#[$doc:meta])+ $reason:ident $name:literal,)+) => {
+    ($($(#[doc = $doc:literal])+ $reason:ident $name:literal,)+) => {
         /// Why a record is set aside.
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
         #[non_exhaustive]
-        pub enum RejectReason { $($(#[$doc])+ $reason,)+ }
+        pub enum RejectReason { $($(#[doc = $doc])+ $reason,)+ }
 
         impl RejectReason {
+            /// Every reason.
+            pub const ALL: &'static [Self] = &[$(Self::$reason,)+];
+
             /// The stable name, as in reports: `name_collision`.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$reason => $name,)+ }
+            }
+
+            /// What it means, in a sentence.
+            #[must_use]
+            pub const fn explanation(self) -> &'static str {
+                match self { $(Self::$reason => concat!($($doc),+),)+ }
             }
         }
     };

@@ -115,11 +115,11 @@ impl Rule {
         if spec.dbs.as_ref().is_some_and(Vec::is_empty) {
             return Err(SpecError::new(at("dbs"), "no databases").expecting("at least one"));
         }
-        if let (Some(some), Some(all)) = (&spec.dbs, &whole.dbs) {
-            if let Some(db) = some.iter().find(|db| !all.contains(db)) {
-                let message = format!("database {db} is not mapped at all");
-                return Err(SpecError::new(at("dbs"), message).expecting("one of the spec's dbs"));
-            }
+        if let (Some(some), Some(all)) = (&spec.dbs, &whole.dbs)
+            && let Some(db) = some.iter().find(|db| !all.contains(db))
+        {
+            let message = format!("database {db} is not mapped at all");
+            return Err(SpecError::new(at("dbs"), message).expecting("one of the spec's dbs"));
         }
         let layout = spec.layout.or(defaults.layout).unwrap_or_default();
         let template = |setting: &str, text: &str| {

@@ -18,7 +18,10 @@ pub(crate) struct NotText;
 #[inline]
 pub(crate) fn escape(bytes: &[u8], binary: Binary) -> Result<Cow<'_, str>, NotText> {
     match std::str::from_utf8(bytes) {
-        Ok(text) if !text.is_empty() && !text.starts_with(MARK) => Ok(Cow::Borrowed(text)),
+        // Most names do not begin with the mark's first letter: one look tells.
+        Ok(text) if !text.is_empty() && (bytes[0] != b'b' || !text.starts_with(MARK)) => {
+            Ok(Cow::Borrowed(text))
+        }
         Err(_) if binary == Binary::Reject => Err(NotText),
         _ => Ok(Cow::Owned(format!("{MARK}{}", STANDARD.encode(bytes)))),
     }

@@ -372,10 +372,11 @@ impl Mapping {
             }
         };
         let ttl_ms = read(&names.ttl_ms)?;
-        if rule.layout == Layout::Collection && kind == Kind::Hash {
-            if let Some(at) = read(&names.field_ttls)? {
-                return Ok((ttl_ms, Some(at)));
-            }
+        if rule.layout == Layout::Collection
+            && kind == Kind::Hash
+            && let Some(at) = read(&names.field_ttls)?
+        {
+            return Ok((ttl_ms, Some(at)));
         }
         let ttl = read(&self.ttl)?.map(|seconds| UnixMillis(seconds.0.saturating_mul(1000)));
         Ok((ttl_ms.or(ttl), None))

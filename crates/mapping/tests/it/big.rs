@@ -12,7 +12,9 @@ use crate::data::{assert_fits, back, map, map_in_pieces, mapping};
 const SORTED: &str = "table.key = { partition = { name = 'pk' }, sort = { name = 'sk' } }\n";
 
 fn texts(count: usize) -> Vec<Blob<'static>> {
-    (0..count).map(|index| Blob::from(format!("element {index} {}", "é".repeat(index % 90)))).collect()
+    (0..count)
+        .map(|index| Blob::from(format!("element {index} {}", "é".repeat(index % 90))))
+        .collect()
 }
 
 fn numbers(count: usize) -> Vec<Blob<'static>> {
@@ -38,9 +40,8 @@ fn values() -> Vec<(&'static str, Value<'static>)> {
     stream.last_id = StreamId::new(20_000, 1);
     let mut busy = stream.clone();
     let mut group = Group::new("workers".into(), StreamId::new(9, 9));
-    group.pending = (0..12_000)
-        .map(|ms| Pending::new(StreamId::new(ms, 0), UnixMillis(5), 1))
-        .collect();
+    group.pending =
+        (0..12_000).map(|ms| Pending::new(StreamId::new(ms, 0), UnixMillis(5), 1)).collect();
     busy.groups = vec![group];
     let slots = texts(12_000).into_iter().enumerate();
     let slots = slots.map(|(index, text)| (index as u64 * 3, Slot::Text(text))).collect();
@@ -56,7 +57,9 @@ fn values() -> Vec<(&'static str, Value<'static>)> {
         ("set", Value::Set(texts(12_000))),
         (
             "zset",
-            Value::SortedSet(members.map(|(at, member)| Scored::new(member, -1.0 - at as f64)).collect()),
+            Value::SortedSet(
+                members.map(|(at, member)| Scored::new(member, -1.0 - at as f64)).collect(),
+            ),
         ),
         ("hash", Value::Hash(fields.collect())),
         ("stream", Value::Stream(Box::new(stream))),

@@ -35,7 +35,12 @@ fn fields_are_cast() {
         ("BOOL", "yes", r#"{"S":"yes"}"#, Some("cast_failed")),
         ("NULL", "", r#"{"NULL":true}"#, None),
         ("NULL", "x", r#"{"S":"x"}"#, None),
-        ("JSON", r#"{"a":[1,null,true,"x"]}"#, r#"{"M":{"a":{"L":[{"N":"1"},{"NULL":true},{"BOOL":true},{"S":"x"}]}}}"#, None),
+        (
+            "JSON",
+            r#"{"a":[1,null,true,"x"]}"#,
+            r#"{"M":{"a":{"L":[{"N":"1"},{"NULL":true},{"BOOL":true},{"S":"x"}]}}}"#,
+            None,
+        ),
         ("JSON", "[1, 2]", r#"{"L":[{"N":"1"},{"N":"2"}]}"#, Some("cast_text")),
         ("JSON", "[1.0]", r#"{"L":[{"N":"1"}]}"#, Some("cast_text")),
         ("JSON", "17", r#"{"N":"17"}"#, None),
@@ -49,7 +54,10 @@ fn fields_are_cast() {
         let (line, losses) = shown(&mapping, &record);
         assert_eq!(line, format!(r#"{{"key":{{"S":"k"}},"value":{{"M":{{"f":{expected}}}}}}}"#));
         assert_eq!(losses, Vec::from_iter(loss), "{cast} {value}");
-        let same = same_record(&back(&mapping, &map(&mapping, &record).unwrap().unwrap().items).unwrap(), &record);
+        let same = same_record(
+            &back(&mapping, &map(&mapping, &record).unwrap().unwrap().items).unwrap(),
+            &record,
+        );
         assert!(same || loss.is_some(), "{cast} {value}");
     }
 }
@@ -129,7 +137,10 @@ fn what_a_key_template_leaves_out_is_a_loss() {
     let kept = mapping(&format!("names.redis_key = 'from'\n{spec}"));
     let (line, losses) = shown(&kept, &record);
     assert!(line.ends_with(r#""from":{"S":"user:7"}}"#) && losses.is_empty());
-    assert!(same_record(&back(&kept, &map(&kept, &record).unwrap().unwrap().items).unwrap(), &record));
+    assert!(same_record(
+        &back(&kept, &map(&kept, &record).unwrap().unwrap().items).unwrap(),
+        &record
+    ));
 }
 
 #[test]
@@ -138,7 +149,10 @@ fn number_keys_are_numbers() {
         "unmatched = 'skip'\ntable.key = { partition = { name = 'id', type = 'N' } }\n\
          [[rule]]\nkeys = 'user:{id}'\npk = '{id}'\n",
     );
-    assert_eq!(shown(&mapping, &hash("user:7", &[("a", "b")])).0, r#"{"id":{"N":"7"},"value":{"M":{"a":{"S":"b"}}}}"#);
+    assert_eq!(
+        shown(&mapping, &hash("user:7", &[("a", "b")])).0,
+        r#"{"id":{"N":"7"},"value":{"M":{"a":{"S":"b"}}}}"#
+    );
     assert_eq!(shown(&mapping, &hash("user:007", &[("a", "b")])).1, ["key_not_kept"]);
     let reject = map(&mapping, &hash("user:x", &[("a", "b")])).unwrap().unwrap_err();
     assert_eq!(reject.reason, RejectReason::KeyNotNumber);
@@ -171,7 +185,10 @@ fn routes_say_what_becomes_of_a_key() {
     assert_eq!(route("user:1", 2, 1000), "db");
     let strict = Mapping::from_toml("unmatched = 'reject'\n[[rule]]\nkeys = 'user:*'").unwrap();
     assert_eq!(strict.route_record(&hash("x", &[("a", "b")])), Route::Rejected);
-    assert_eq!(Mapping::default().route_record(&hash("x", &[("a", "b")])).rule().map(|rule| rule.get()), Some(0));
+    assert_eq!(
+        Mapping::default().route_record(&hash("x", &[("a", "b")])).rule().map(|rule| rule.get()),
+        Some(0)
+    );
 }
 
 #[test]

@@ -160,8 +160,7 @@ fn pieces(record: &Record<'static>, cuts: &[usize]) -> Vec<Part> {
                 Value::Stream(Box::new(piece))
             }
             Value::Array(array) => Value::Array(
-                Array::new(array.slots[start..end].to_vec())
-                    .with_insert_index(array.insert_index),
+                Array::new(array.slots[start..end].to_vec()).with_insert_index(array.insert_index),
             ),
             other if last => other.clone(),
             _ => continue,
@@ -206,7 +205,15 @@ fn key() -> impl Strategy<Value = Blob<'static>> {
 fn score() -> impl Strategy<Value = f64> {
     prop_oneof![
         prop::sample::select(vec![
-            0.0, -0.0, 1.0, 1.5, f64::INFINITY, f64::NEG_INFINITY, 1e-300, 1e300, f64::MIN_POSITIVE,
+            0.0,
+            -0.0,
+            1.0,
+            1.5,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            1e-300,
+            1e300,
+            f64::MIN_POSITIVE,
             1_479_047_776_116_889.0,
         ]),
         any::<i32>().prop_map(f64::from),
@@ -215,15 +222,13 @@ fn score() -> impl Strategy<Value = f64> {
 }
 
 fn millis() -> impl Strategy<Value = UnixMillis> {
-    prop_oneof![Just(1_700_000_000_000), Just(-1), 0..i64::from(u32::MAX) * 1000].prop_map(UnixMillis)
+    prop_oneof![Just(1_700_000_000_000), Just(-1), 0..i64::from(u32::MAX) * 1000]
+        .prop_map(UnixMillis)
 }
 
 fn id() -> impl Strategy<Value = StreamId> {
-    prop_oneof![
-        (0..3_u64, 0..3_u64),
-        (any::<u64>(), any::<u64>()),
-    ]
-    .prop_map(|(ms, seq)| StreamId::new(ms, seq))
+    prop_oneof![(0..3_u64, 0..3_u64), (any::<u64>(), any::<u64>()),]
+        .prop_map(|(ms, seq)| StreamId::new(ms, seq))
 }
 
 fn stream() -> impl Strategy<Value = Stream<'static>> {
@@ -320,9 +325,8 @@ fn array() -> impl Strategy<Value = Array<'static>> {
             .prop_filter("NaN is never equal", |float| !float.is_nan())
             .prop_map(Slot::Float),
     ];
-    (btree_map(any::<u64>(), slot, 1..5), prop::option::of(any::<u64>())).prop_map(
-        |(slots, index)| Array::new(slots.into_iter().collect()).with_insert_index(index),
-    )
+    (btree_map(any::<u64>(), slot, 1..5), prop::option::of(any::<u64>()))
+        .prop_map(|(slots, index)| Array::new(slots.into_iter().collect()).with_insert_index(index))
 }
 
 pub(crate) fn value() -> impl Strategy<Value = Value<'static>> {
