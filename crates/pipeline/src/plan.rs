@@ -16,7 +16,9 @@ use keystar_extract::{Batch, Source};
 use keystar_item::{AttributeValue, Index, Item, Projection, Table as ItemTable, limits};
 use keystar_mapping::{DbStyle, Losses, Mapping, MappingSpec, RuleIndex};
 use keystar_rdb::{Blob, UnixMillis};
-use keystar_transfer::{Encoded, ImportOptions, ImportWriter, ItemEncoder, ItemSink, Origin};
+use keystar_transfer::{
+    Compression, Encoded, ImportOptions, ImportWriter, ItemEncoder, ItemSink, Origin,
+};
 use serde::Serialize;
 
 use crate::{
@@ -131,6 +133,9 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// The files.
     pub files: FileFigures,
+    /// Records of the sample that was compressed whose item key is that of an earlier one: a run
+    /// rejects them, and those outside of the sample.
+    pub sampled_duplicates: u64,
     /// Price and time of an import, and of live writes.
     pub cost: Cost,
 }
@@ -376,7 +381,7 @@ impl Planning<'_> {
                     if let limits::ViolationKind::ItemTooLarge { bytes, .. } = violation.kind() {
                         seen.made.too_large(bytes, head);
                     }
-                    return Err(violation.into());
+                    return Err(violation);
                 }
             }
         }
@@ -503,6 +508,7 @@ struct Sampler {
     /// What was written of the sample, before compression, as the encoder gave it.
     encoded: u64,
     batches: u64,
+    max_bytes: u64,
     roll: Roll,
     url: String,
     /// The writer's work directory; removed with the sampler.
@@ -518,6 +524,8 @@ const SAMPLE_MAX_BYTES: u64 = 64 << 20;
 
 impl Sampler {
     fn new(import: &ImportOptions) -> Result<Self, Error> {
+        // However many there are, a plan goes on and says so: the sample bounds their number.
+        let import = import.clone().with_max_duplicates(usize::MAX);
         let work =
             tempfile::tempdir().map_err(|error| Error::work(&std::env::temp_dir(), error))?;
         // A folder in memory by the name of one that no other plan of this process has.
@@ -527,8 +535,13 @@ impl Sampler {
             writer: writer.map_err(Error::Target)?,
             encoded: 0,
             batches: 0,
-            roll: Roll::new(import),
+            roll: Roll::new(&import),
             url,
+            max_bytes: match import.compression {
+                // Nothing to learn, and it would take its whole size in memory.
+                Compression::None => SAMPLE_WHOLE_BYTES,
+                _ => SAMPLE_MAX_BYTES,
+            },
             _work: work,
         })
     }
@@ -542,7 +555,7 @@ impl Sampler {
         self.batches += 1;
         let bytes = encoded.bytes();
         let wanted = self.encoded < SAMPLE_WHOLE_BYTES
-            || self.encoded < SAMPLE_MAX_BYTES && self.batches.is_multiple_of(SAMPLE_EVERY);
+            || self.encoded < self.max_bytes && self.batches.is_multiple_of(SAMPLE_EVERY);
         if wanted && bytes > 0 {
             self.encoded += bytes;
             block_on(self.writer.write(encoded)).map_err(Error::Target)?;
@@ -550,24 +563,31 @@ impl Sampler {
         Ok(())
     }
 
-    fn finish(self, import: &ImportOptions) -> Result<FileFigures, Error> {
+    /// The files, and how many records of the sample have the item key of an earlier one.
+    fn finish(mut self, import: &ImportOptions) -> Result<(FileFigures, u64), Error> {
+        let mark = block_on(self.writer.commit()).map_err(Error::Target)?;
         let receipt = block_on(Box::new(self.writer).finish(&[])).map_err(Error::Target)?;
         ImportWriter::clear(&self.url).map_err(Error::Target)?;
-        // CSV is put together from cells by the writer, so its bytes too are known by the sample.
         let scaled = |bytes: u64, by: u64, of: u64| match of {
             0 => 0,
             of => (u128::from(bytes) * u128::from(by) / u128::from(of)) as u64,
         };
-        let bytes = scaled(self.roll.bytes, receipt.bytes, self.encoded);
-        Ok(FileFigures {
+        // CSV is put together from cells by the writer, so its bytes are known by the sample too.
+        let bytes = scaled(self.roll.bytes, mark.bytes(), self.encoded);
+        let mut duplicates: Vec<Origin> =
+            receipt.duplicates.iter().map(|duplicate| duplicate.second).collect();
+        duplicates.dedup();
+        let files = FileFigures {
             format: import.format.to_string(),
             compression: import.compression.to_string(),
             count: self.roll.files(),
             bytes,
+            // What was removed as a duplicate was as easy to compress as the rest.
             stored_bytes: scaled(bytes, receipt.stored_bytes, receipt.bytes),
-            sample_bytes: receipt.bytes,
+            sample_bytes: mark.bytes(),
             folder_per_database: false,
-        })
+        };
+        Ok((files, duplicates.len() as u64))
     }
 }
 
@@ -702,7 +722,7 @@ impl Whole {
         ended: Ended,
     ) -> Result<Plan, Error> {
         let Items { figures: items, sizes, largest, prefixes, partitions, rules } = self.made;
-        let files = self.sampler.finish(&options.import)?;
+        let (files, sampled_duplicates) = self.sampler.finish(&options.import)?;
         let mut counts = self.counts;
         counts.items = items.count;
         let hottest = partitions.heaviest(1).first().map_or(0, |(_, sum)| {
@@ -752,6 +772,7 @@ impl Whole {
             notes: self.notes,
             warnings: self.warnings,
             files,
+            sampled_duplicates,
             cost: Cost::of(&load, options.region.as_deref(), options.prices.as_ref()),
         })
     }
@@ -928,6 +949,14 @@ impl Plan {
         let lossy = self.losses.iter().map(|(_, loss)| loss.records).max().unwrap_or(0);
         if lossy > 0 || !self.format_losses.is_empty() {
             alerts.push("some values are carried, but not exactly: see Losses".to_owned());
+        }
+        if self.sampled_duplicates > 0 {
+            alerts.push(format!(
+                "{} in the {} that were looked at have the item key of an earlier one: a run \
+                 rejects them",
+                units::plural(self.sampled_duplicates, "record"),
+                units::bytes(self.files.sample_bytes),
+            ));
         }
         if let Some(hottest) = self.partitions.first()
             && hottest.items > 1000
@@ -1421,6 +1450,47 @@ mod tests {
             assert_eq!(roll.files(), receipt.files.len() as u64, "{max_bytes}, {max_items}");
             assert_eq!(roll.bytes, receipt.bytes);
         }
+    }
+
+    #[test]
+    fn duplicates_in_the_sample_are_told() {
+        let record = |key: String| Record::new(Db(0), key.into(), Value::String("x".into()));
+        let records = (0..50).map(|number| record(format!("a:1:{number}"))).collect();
+        let text = "[[rule]]\nkeys = \"a:{id}:{version}\"\npk = \"A#{id}\"";
+        let mapping = Mapping::from_toml(text).unwrap();
+        let options = options(&mapping);
+        let plan = planned(&mut MemorySource::new(records), mapping, &options);
+        assert_eq!((plan.counts.written, plan.sampled_duplicates), (50, 49));
+        assert!(plan.to_string().contains("49 records in the"), "{plan}");
+        // One of the 50 lines is left in the sample, and all of them count.
+        let line = br#"{"Item":{"key":{"S":"A#1"},"value":{"S":"x"}}}"#.len() as u64 + 1;
+        assert_eq!(plan.files.bytes, 50 * line);
+    }
+
+    /// Dumps of other servers and other readers' tests, whole and broken.
+    #[test]
+    fn whatever_a_dump_is_its_plan_adds_up() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/rdb");
+        let (mut folders, mut planned_dumps) = (vec![std::path::PathBuf::from(root)], 0);
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rdb") {
+                    let mut source = RdbFile::open(&path, RdbOptions::default()).unwrap();
+                    let (mapping, interrupt) = (Mapping::default(), Interrupt::new());
+                    let (options, progress) = (options(&mapping), Progress::default());
+                    let result = plan(&mut source, mapping, &options, &interrupt, &progress);
+                    if let Ok(plan) = result {
+                        assert!(plan.counts.add_up(), "{}", path.display());
+                        page::tests::assert_well_formed(&page::plan(&plan));
+                        planned_dumps += 1;
+                    }
+                }
+            }
+        }
+        assert!(planned_dumps > 50, "only {planned_dumps} dumps were planned");
     }
 
     #[test]

@@ -315,6 +315,19 @@ mod tests {
     }
 
     #[test]
+    fn the_reference_page_has_the_same_table() {
+        let page = include_str!("../../../docs/reference/pricing.md");
+        let cell = |price: Option<f64>| price.map_or(String::new(), |price| format!("${price}"));
+        for &(region, import, units, capacity, storage, as_of) in &TABLE {
+            let cells = [import, units, capacity, storage].map(cell);
+            let row =
+                format!("| {region} | {} | {as_of} |", cells.join(" | ")).replace("|  |", "| |");
+            assert!(page.contains(&row), "no row {row}");
+        }
+        assert_eq!(page.matches("| 20").count(), TABLE.len(), "a row too many");
+    }
+
+    #[test]
     fn no_region_has_another_regions_price_in_silence() {
         let cost = Cost::of(&load(), None, None);
         assert!(cost.prices.iter().all(|price| price.example && price.priced_in == "us-east-1"));

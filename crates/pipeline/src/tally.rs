@@ -133,7 +133,6 @@ pub(crate) struct Capped {
     sums: HashMap<Box<[u8]>, Sum>,
     max_keys: usize,
     folded: Sum,
-    folded_keys: u64,
     short_by: u64,
 }
 
@@ -143,7 +142,7 @@ pub(crate) const MAX_KEYS: usize = 65_536;
 impl Capped {
     /// Tells at most so many keys apart.
     pub(crate) fn new(max_keys: usize) -> Self {
-        Self { sums: HashMap::new(), max_keys, folded: Sum::default(), folded_keys: 0, short_by: 0 }
+        Self { sums: HashMap::new(), max_keys, folded: Sum::default(), short_by: 0 }
     }
 
     /// Tells all keys of a batch apart, which is bounded by itself.
@@ -173,7 +172,6 @@ impl Capped {
             self.add(&key, sum);
         }
         self.folded.add(other.folded);
-        self.folded_keys += other.folded_keys;
         self.short_by += other.short_by;
     }
 
@@ -216,12 +214,11 @@ impl Capped {
         let (_, (pivot, key), _) = weights.select_nth_unstable(half);
         let (pivot, key) = (*pivot, key.clone());
         self.short_by += pivot.count;
-        let (folded, folded_keys) = (&mut self.folded, &mut self.folded_keys);
+        let folded = &mut self.folded;
         self.sums.retain(|own, sum| {
-            let stays = (*sum, &*own) >= (pivot, &key);
+            let stays = (*sum, own) >= (pivot, &key);
             if !stays {
                 folded.add(*sum);
-                *folded_keys += 1;
             }
             stays
         });
@@ -248,10 +245,10 @@ impl<T: Ord> Largest<T> {
     pub(crate) fn offer(&mut self, candidate: T) {
         if self.heap.len() < self.max {
             self.heap.push(Reverse(candidate));
-        } else if let Some(mut smallest) = self.heap.peek_mut() {
-            if candidate > smallest.0 {
-                smallest.0 = candidate;
-            }
+        } else if let Some(mut smallest) = self.heap.peek_mut()
+            && candidate > smallest.0
+        {
+            smallest.0 = candidate;
         }
     }
 
