@@ -898,7 +898,11 @@ impl Plan {
             about.push(source.join(", "));
         }
         about.push(format!("expiry as of {}", units::moment(self.as_of)));
+        let prices = &self.cost.prices;
         about.push(match &self.cost.region {
+            Some(region) if prices.iter().all(|price| price.example) => format!(
+                "no price of {region} is listed: prices are those of {EXAMPLE_REGION}, as an example"
+            ),
             Some(region) => format!("prices of {region}"),
             None => format!("no region named: prices are those of {EXAMPLE_REGION}, as an example"),
         });
@@ -1036,8 +1040,9 @@ impl Plan {
         let mut section = Section::new("Price")
             .with_chart("Price of moving the data once", Form::Bars, bars.collect())
             .with_table(table);
+        let examples = self.cost.prices.iter().filter(|price| price.example).count();
         if let Some(region) = &self.cost.region
-            && self.cost.prices.iter().any(|price| price.example)
+            && (1..self.cost.prices.len()).contains(&examples)
         {
             section = section.with_remark(format!(
                 "Not all prices of {region} are listed: where another region stands, its price is \
@@ -1291,6 +1296,18 @@ mod tests {
     fn the_shop_reads_well() {
         let plan = shop(1 << 20, |options| options.with_region(Some("us-east-1".to_owned())));
         insta::assert_snapshot!(plan);
+    }
+
+    #[test]
+    fn a_region_without_prices_is_told() {
+        let about = |region: &str| {
+            shop(1 << 20, |options| options.with_region(Some(region.to_owned()))).to_string()
+        };
+        assert!(about("mars-north-1").contains("no price of mars-north-1 is listed"));
+        let text = about("eu-central-1");
+        assert!(text.contains("prices of eu-central-1\n"), "{text}");
+        assert!(text.contains("Not all prices of eu-central-1 are listed"), "{text}");
+        assert!(text.contains("us-east-1 (example)"), "{text}");
     }
 
     #[test]
