@@ -13,7 +13,7 @@ mod chart;
 use std::fmt::{self, Display, Write};
 
 use crate::{
-    Inspection, Plan, Report,
+    Inspection, Plan, Report, Verification,
     document::{Align, Document, Section, Table},
 };
 
@@ -25,6 +25,11 @@ pub fn plan(plan: &Plan) -> String {
 /// The page of an [`Inspection`].
 pub fn inspection(inspection: &Inspection) -> String {
     render(&inspection.document())
+}
+
+/// The page of a [`Verification`].
+pub fn verification(verification: &Verification) -> String {
+    render(&verification.document())
 }
 
 /// The page of a [`Report`] of a run.

@@ -22,6 +22,7 @@ pub(super) fn run(command: &Inspect, log: LogForm) -> Result<Outcome, Failure> {
     let watch = Watch::start("reading", &progress, log);
     let found = inspect(&mut source, &options, super::interrupt(), &progress);
     drop(watch);
-    output::result(&found?, &command.shown, page::inspection)?;
-    Ok(Outcome::Done)
+    let found = found?;
+    output::result(&found, &command.shown, page::inspection)?;
+    Ok(if found.complete { Outcome::Done } else { Outcome::Interrupted })
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use keystar_pipeline::{MigrationOptions, Progress, verify_run};
+use keystar_pipeline::{MigrationOptions, Progress, page, verify_run};
 
 use crate::{
     cli::{LogForm, Verify},
@@ -20,7 +20,7 @@ pub(super) fn run(command: &Verify, log: LogForm) -> Result<Outcome, Failure> {
     let found = verify_run(&work, from, &options, super::interrupt(), &progress);
     drop(watch);
     let found = found?;
-    output::result(&found, &command.shown, |found| found.to_string())?;
+    output::result(&found, &command.shown, page::verification)?;
     Ok(match (found.complete, found.ok()) {
         (false, _) => Outcome::Interrupted,
         (true, true) => Outcome::Done,
