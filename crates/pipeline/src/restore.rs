@@ -59,10 +59,10 @@ pub struct RestoreOptions<'a> {
 }
 
 impl<'a> RestoreOptions<'a> {
-    /// With 32 MiB of memory.
+    /// With 16 MiB of memory.
     pub fn new(reader: &'a ImportReader, mapping: &'a Mapping, folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
-        Self { reader, mapping, db: None, folder, max_bytes: 32 << 20 }
+        Self { reader, mapping, db: None, folder, max_bytes: 16 << 20 }
     }
 
     /// Sets the database of all records.

@@ -75,7 +75,7 @@ pub struct VerifyOptions<'a> {
 pub type OpenSource<'a> = dyn Fn() -> Result<Box<dyn Source>, keystar_extract::Error> + Sync + 'a;
 
 impl<'a> VerifyOptions<'a> {
-    /// One thread, 32 MiB, and no record set aside.
+    /// One thread, 16 MiB, and no record set aside.
     pub fn new(
         open: &'a OpenSource<'a>,
         reader: &'a ImportReader,
@@ -88,7 +88,7 @@ impl<'a> VerifyOptions<'a> {
             mapping,
             rejected: Vec::new(),
             folder: folder.into(),
-            max_bytes: 32 << 20,
+            max_bytes: 16 << 20,
             jobs: NonZeroUsize::MIN,
         }
     }
