@@ -87,10 +87,6 @@ pub(crate) fn note(line: &str) {
     eprintln!("{line}");
 }
 
-pub(crate) fn warning(line: &str) {
-    eprintln!("{} {line}", painted("warning:", "33"));
-}
-
 pub(crate) fn failure(causes: &[String], hints: &[String]) {
     for (depth, cause) in causes.iter().enumerate() {
         match depth {

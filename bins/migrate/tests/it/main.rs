@@ -1,6 +1,7 @@
 //! The binary as its users meet it: help, errors, exit codes. What commands do is tested below,
 //! in the crates.
 
+mod documents;
 mod exit_codes;
 mod reference;
 
