@@ -17,7 +17,7 @@ use crate::reject::{Reject, RejectReason};
 use crate::rule::Rule;
 use crate::spec::{Binary, Cast, Layout, Numbers, StreamFields};
 use crate::tail;
-use crate::text::{escape, hex, shown};
+use crate::text::{escape, hex, plain, shown};
 
 /// Encodes values as one rule says.
 #[derive(Clone, Copy)]
@@ -114,6 +114,14 @@ impl<'r> Encoder<'r> {
     /// The name of a map's entry; never empty.
     #[inline]
     pub(crate) fn name(&self, bytes: &'r [u8]) -> Result<Cow<'r, str>, Reject> {
+        match plain(bytes) {
+            Some(text) => Ok(Cow::Borrowed(text)),
+            None => self.escaped_name(bytes),
+        }
+    }
+
+    #[cold]
+    fn escaped_name(&self, bytes: &'r [u8]) -> Result<Cow<'r, str>, Reject> {
         escape(bytes, self.rule.binary)
             .map_err(|_| Reject::new(RejectReason::BinaryName, shown(bytes)))
     }

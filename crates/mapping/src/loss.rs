@@ -83,6 +83,15 @@ pub struct Loss {
     pub count: u64,
 }
 
+impl Loss {
+    /// What is lost with the head of a key, which no value shows: whoever has the head adds it to
+    /// the losses of the record.
+    #[must_use]
+    pub fn of_head(head: &keystar_rdb::Head<'_>) -> Option<Self> {
+        head.meta.is_some().then_some(Self { kind: LossKind::KeyMeta, count: 1 })
+    }
+}
+
 /// Adds one loss to those of a record, where each kind stands once.
 #[inline]
 pub(crate) fn lose(losses: &mut Vec<Loss>, kind: LossKind) {

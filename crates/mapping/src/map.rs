@@ -14,7 +14,7 @@ use crate::rule::{ExtraValue, KeyKept};
 use crate::spec::{DbStyle, Layout, TypeStyle};
 use crate::tail;
 use crate::template::{Source, Template};
-use crate::text::{shown, sortable};
+use crate::text::{plain, shown, sortable};
 
 /// What one record became. Reused from record to record: [`recycle`](Self::recycle).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -84,16 +84,15 @@ impl<'r> Mapped<'r> {
     #[must_use]
     #[allow(clippy::unnecessary_filter_map, reason = "a filter would keep the lifetime")]
     pub fn recycle<'other>(self) -> Mapped<'other> {
-        let Self { mut items, mut losses, mut offloads } = self;
+        let Self { mut items, mut losses, .. } = self;
         items.clear();
         losses.clear();
-        offloads.clear();
         // Collecting an empty vector in place is how safe code changes a lifetime and keeps the
-        // allocation.
+        // allocation. Offloads are rare and large: there is nothing to keep.
         Mapped {
             items: items.into_iter().filter_map(|_| None).collect(),
             losses,
-            offloads: offloads.into_iter().filter_map(|_| None).collect(),
+            offloads: Vec::new(),
         }
     }
 
@@ -159,6 +158,7 @@ impl Mapping {
         self.map_value(rule, subject, &record.value, out)
     }
 
+    #[inline]
     pub(crate) fn map_value<'r>(
         &'r self,
         rule: RuleIndex,
@@ -179,6 +179,7 @@ impl Mapping {
         mapped
     }
 
+    #[inline]
     fn try_map<'r>(
         &'r self,
         rule: RuleIndex,
@@ -217,6 +218,16 @@ impl Mapping {
     ) -> Result<Envelope<'r>, Reject> {
         let no_rule = || Reject::new(RejectReason::NoRule, "");
         let rule = self.rule(index).filter(|rule| !rule.skip).ok_or_else(no_rule)?;
+        if let (true, Some(key)) = (rule.is_key_itself, plain(subject.key)) {
+            // The way of most records: the key is the item's key, and nothing is lost with it.
+            if self.db_style != DbStyle::Prefix
+                || db_prefix(subject.key, Some(subject.db)).is_none()
+            {
+                let encoder = Encoder { mapping: self, rule };
+                let pk = AttributeValue::S(Cow::Borrowed(key));
+                return Ok(Envelope { encoder, subject, pk, sk: None, tells_key: false });
+            }
+        }
         let segments = rule.pattern.segments(subject.key).ok_or_else(no_rule)?;
         let source =
             Source { key: subject.key, db: subject.db, segments: &segments, binary: rule.binary };
@@ -253,7 +264,7 @@ impl Mapping {
 
 /// The value of a key attribute.
 #[inline]
-fn key_value<'r>(
+pub(crate) fn key_value<'r>(
     template: &'r Template,
     source: Source<'_, 'r>,
     kind: KeyType,
@@ -288,7 +299,7 @@ fn key_value<'r>(
 #[inline]
 fn db_prefix(key: &[u8], db: Option<u32>) -> Option<String> {
     match db? {
-        0 if split_db_prefix(key).is_none() => None,
+        0 if key.first() != Some(&b'd') || split_db_prefix(key).is_none() => None,
         db => Some(format!("db{db}:")),
     }
 }
@@ -304,10 +315,11 @@ pub(crate) fn split_db_prefix(key: &[u8]) -> Option<(u32, &[u8])> {
 
 impl<'r> Envelope<'r> {
     /// The one item of a record in the layouts `item` and `attributes`.
-    fn single(&self, value: &'r Value<'_>, losses: &mut Vec<Loss>) -> Result<Item<'r>, Reject> {
-        let encoder = &self.encoder;
+    #[inline]
+    fn single(mut self, value: &'r Value<'_>, losses: &mut Vec<Loss>) -> Result<Item<'r>, Reject> {
+        let encoder = self.encoder;
         let Value::Hash(fields) = value else {
-            let mut item = self.start(None, 4);
+            let mut item = self.start_single(4);
             item.push(encoder.mapping.names.value.as_str(), encoder.value(value, losses)?);
             self.end(&mut item, self.subject.expires_at, &|_| None, losses)?;
             return Ok(item);
@@ -315,7 +327,7 @@ impl<'r> Envelope<'r> {
         let mut ttls = Attributes::new();
         let mut item;
         if encoder.rule.layout == Layout::Attributes {
-            item = self.start(None, fields.len() + 4);
+            item = self.start_single(fields.len() + 4);
             for field in fields {
                 if let Some(field) = encoder.top_level(field, losses)? {
                     if let Some(at) = field.expires_at {
@@ -325,14 +337,25 @@ impl<'r> Envelope<'r> {
                 }
             }
         } else {
-            item = self.start(None, 4);
+            item = self.start_single(4);
             let mut map = Attributes::with_capacity(fields.len());
-            for field in fields {
-                if let Some(field) = encoder.field(field, losses)? {
+            if encoder.rule.fields.is_empty() {
+                // The way of most hashes: nothing is special about any field.
+                for field in fields {
+                    let name = encoder.name(&field.name)?;
                     if let Some(at) = field.expires_at {
-                        ttls.push(field.name.clone(), Number::from(at));
+                        ttls.push(name.clone(), Number::from(at.0));
                     }
-                    map.push(field.name, field.value);
+                    map.push(name, encoder.scalar(&field.value, losses));
+                }
+            } else {
+                for field in fields {
+                    if let Some(field) = encoder.field(field, losses)? {
+                        if let Some(at) = field.expires_at {
+                            ttls.push(field.name.clone(), Number::from(at));
+                        }
+                        map.push(field.name, field.value);
+                    }
                 }
             }
             item.push(encoder.mapping.names.value.as_str(), AttributeValue::M(map));
@@ -344,6 +367,19 @@ impl<'r> Envelope<'r> {
             |name: &str| fields.iter().find(|field| field.name == *name).map(|field| &*field.value);
         self.end(&mut item, self.subject.expires_at, &field, losses)?;
         Ok(item)
+    }
+
+    /// The item with the record's own key, which is not needed again.
+    #[inline]
+    fn start_single(&mut self, attributes: usize) -> Item<'r> {
+        let key = &self.encoder.mapping.table.key;
+        let mut item = Item { attributes: Attributes::with_capacity(attributes) };
+        let pk = std::mem::replace(&mut self.pk, AttributeValue::Null);
+        item.push(key.partition.name.as_str(), pk);
+        if let (Some(sort), Some(sk)) = (&key.sort, self.sk.take()) {
+            item.push(sort.name.as_str(), sk);
+        }
+        item
     }
 
     /// An item for each element.
@@ -518,7 +554,8 @@ impl<'r> Envelope<'r> {
                 item.push(mapping.names.ttl_ms.as_str(), Number::from(at.0));
             }
         }
-        if mapping.db_style == DbStyle::Attribute && self.subject.db != 0 {
+        let tells_db = mapping.db_style == DbStyle::Attribute || self.tells_key && rule.tells_db;
+        if tells_db && self.subject.db != 0 {
             item.push(mapping.names.db.as_str(), Number::from(u64::from(self.subject.db)));
         }
         if self.tells_key

@@ -293,6 +293,9 @@ impl TryFrom<MappingSpec> for Mapping {
             return Err(SpecError::new("rule", "nothing is mapped").expecting("a rule that maps"));
         }
         find_meetings(&mut rules);
+        for rule in &mut rules {
+            rule.settle(&table);
+        }
         Ok(Self {
             table,
             names: spec.names,

@@ -42,6 +42,9 @@ pub(crate) struct Rule {
     pub(crate) tells_db: bool,
     /// Whether the Redis key can be read back from the item's key.
     pub(crate) key_kept: KeyKept,
+    /// Every key is taken, and is the text of the item's key as it is, with nothing to check and
+    /// nothing to report.
+    pub(crate) is_key_itself: bool,
     /// Another rule makes items of the same keys, so the type is written where it is not fixed.
     pub(crate) shares_keys: bool,
 }
@@ -163,6 +166,7 @@ impl Rule {
             reserved: Vec::new(),
             index_keys: Vec::new(),
             key_kept: KeyKept::Never,
+            is_key_itself: false,
             shares_keys: false,
             pk,
             sk,
@@ -382,6 +386,17 @@ impl Rule {
             (Some(ours), Some(theirs)) => theirs.iter().all(|db| ours.contains(db)),
         };
         same_keys && dbs && self.kinds & later.kinds == later.kinds
+    }
+
+    /// Finds out, when all else about the rule is known, whether keys need no work.
+    pub(crate) fn settle(&mut self, table: &Table) {
+        self.is_key_itself = matches!(self.pattern, Pattern::Any)
+            && self.pk.is_key()
+            && self.sk.is_none()
+            && self.layout != Layout::Collection
+            && self.key_kept == KeyKept::Always
+            && self.type_style != TypeStyle::Never
+            && table.key.partition.kind == KeyType::S;
     }
 
     /// Whether items of the two rules may have the same keys.

@@ -71,6 +71,13 @@ impl Template {
         Self { prefix: String::new(), references: vec![(Reference::Key, Literal::new(b""))] }
     }
 
+    /// Whether it is `{key}` and nothing else.
+    pub(crate) fn is_key(&self) -> bool {
+        self.prefix.is_empty()
+            && matches!(self.references.as_slice(),
+                [(Reference::Key, literal)] if literal.bytes().is_empty())
+    }
+
     pub(crate) fn refers_to(&self, wanted: &Reference) -> bool {
         self.references().any(|reference| reference == wanted)
     }

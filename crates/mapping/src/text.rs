@@ -14,17 +14,33 @@ const MARK: &str = "base64:";
 /// The bytes are not text, and the rule refuses such bytes.
 pub(crate) struct NotText;
 
+/// The text of bytes that stand for themselves: what nearly all keys and names do.
+#[inline]
+pub(crate) fn plain(bytes: &[u8]) -> Option<&str> {
+    // Most names do not begin with the mark's first letter: one look tells.
+    let is_marked = match bytes.first() {
+        None => true,
+        Some(b'b') => bytes.starts_with(MARK.as_bytes()),
+        Some(_) => false,
+    };
+    if is_marked { None } else { std::str::from_utf8(bytes).ok() }
+}
+
 /// The text that stands for a key or a name; never empty.
 #[inline]
 pub(crate) fn escape(bytes: &[u8], binary: Binary) -> Result<Cow<'_, str>, NotText> {
-    match std::str::from_utf8(bytes) {
-        // Most names do not begin with the mark's first letter: one look tells.
-        Ok(text) if !text.is_empty() && (bytes[0] != b'b' || !text.starts_with(MARK)) => {
-            Ok(Cow::Borrowed(text))
-        }
-        Err(_) if binary == Binary::Reject => Err(NotText),
-        _ => Ok(Cow::Owned(format!("{MARK}{}", STANDARD.encode(bytes)))),
+    match plain(bytes) {
+        Some(text) => Ok(Cow::Borrowed(text)),
+        None => encode(bytes, binary).map(Cow::Owned),
     }
+}
+
+#[cold]
+fn encode(bytes: &[u8], binary: Binary) -> Result<String, NotText> {
+    if binary == Binary::Reject && std::str::from_utf8(bytes).is_err() {
+        return Err(NotText);
+    }
+    Ok(format!("{MARK}{}", STANDARD.encode(bytes)))
 }
 
 /// The bytes that a text stands for.

@@ -8,12 +8,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::decode;
 use crate::error::{Error, ErrorKind};
-use crate::map::{Subject, TAIL, WHOLE, split_db_prefix};
+use crate::map::{Subject, TAIL, WHOLE, key_value, split_db_prefix};
 use crate::mapping::{Mapping, RuleIndex};
 use crate::parts::suffix;
 use crate::rule::{Rule, own_names};
 use crate::spec::{DbStyle, Layout, TypeStyle};
-use crate::template::Found;
+use crate::template::{Found, Source};
 use crate::text::{hex, unescape, unsortable};
 
 /// What one item says of the record that it was made of: its key, and all or a fragment of its
@@ -249,6 +249,10 @@ impl Mapping {
     ) -> Result<(u32, Vec<u8>, Option<String>), Error> {
         let no_rule = || Error::new(ErrorKind::NoRule);
         let schema = &self.table.key;
+        if let Some(told) = self.names.redis_key.as_deref().and_then(|name| item.get(name)) {
+            let key = decode::scalar(told).ok_or_else(|| Error::new(ErrorKind::Malformed))?;
+            return self.read_told(rule, kind, number, item, key.into_vec());
+        }
         let mut found = Found::default();
         let mut part_suffix = suffix(number.unwrap_or_default()).into_bytes();
         let pk = key_bytes(item, &schema.partition.name, schema.partition.kind)?;
@@ -263,13 +267,7 @@ impl Mapping {
                     Some(template) => template.read_front(sk, escaped, &mut found, true),
                     None => Some(sk),
                 };
-                let rest = rest.and_then(|rest| std::str::from_utf8(rest).ok());
-                let rest = rest.filter(|rest| !rest.is_empty()).ok_or_else(no_rule)?;
-                if !matches!(kind, Kind::String | Kind::Json | Kind::Module) {
-                    element = Some(rest.to_owned());
-                } else if rest != WHOLE {
-                    return Err(no_rule());
-                }
+                element = read_rest(kind, rest)?;
             } else if let Some(template) = &rule.sk {
                 template.read(sk, escaped, &mut found).ok_or_else(no_rule)?;
             }
@@ -282,12 +280,56 @@ impl Mapping {
                 .ok_or_else(|| Error::at(ErrorKind::Malformed, &self.names.db))?,
             _ => db,
         };
-        let told = self.names.redis_key.as_deref().and_then(|name| item.get(name));
-        let key = match told {
-            Some(value) => decode::scalar(value).map(Blob::into_vec),
-            None => self.found_key(rule, &found),
+        let key = self.found_key(rule, &found).ok_or_else(|| Error::new(ErrorKind::KeyNotKept))?;
+        Ok((db, key, element))
+    }
+
+    /// The same for an item that tells its Redis key: its own key must be what the rule makes of
+    /// that one, and what follows is the element.
+    fn read_told(
+        &self,
+        rule: &Rule,
+        kind: Kind,
+        number: Option<u64>,
+        item: &Item<'_>,
+        key: Vec<u8>,
+    ) -> Result<(u32, Vec<u8>, Option<String>), Error> {
+        let no_rule = || Error::new(ErrorKind::NoRule);
+        let schema = &self.table.key;
+        let mut part_suffix = suffix(number.unwrap_or_default()).into_bytes();
+        let pk = key_bytes(item, &schema.partition.name, schema.partition.kind)?;
+        let has_prefix = self.db_style == DbStyle::Prefix && !rule.tells_db;
+        let db = match self.db_style {
+            DbStyle::Prefix if has_prefix => split_db_prefix(&pk).map_or(0, |(db, _)| db),
+            _ => whole_number(item, &self.names.db)?
+                .map_or(Some(0), |db| u32::try_from(db).ok())
+                .ok_or_else(|| Error::at(ErrorKind::Malformed, &self.names.db))?,
         };
-        let key = key.ok_or_else(|| Error::new(ErrorKind::KeyNotKept))?;
+        let segments = rule.pattern.segments(&key).ok_or_else(no_rule)?;
+        let source = Source { key: &key, db, segments: &segments, binary: rule.binary };
+        let mut element = None;
+        if let Some(sort) = &schema.sort {
+            let made = match &rule.sk {
+                Some(sk) => key_value(sk, source, sort.kind, None).map_err(|_| no_rule())?,
+                None => AttributeValue::S(Cow::Borrowed("")),
+            };
+            let made = bytes_of(&made).ok_or_else(no_rule)?;
+            let sk = key_bytes(item, &sort.name, sort.kind)?;
+            let sk = sk.strip_suffix(part_suffix.as_slice()).ok_or_else(no_rule)?;
+            part_suffix.clear();
+            let rest = sk.strip_prefix(made.as_ref()).ok_or_else(no_rule)?;
+            if rule.layout == Layout::Collection {
+                element = read_rest(kind, Some(rest))?;
+            } else if !rest.is_empty() {
+                return Err(no_rule());
+            }
+        }
+        let made = key_value(&rule.pk, source, schema.partition.kind, has_prefix.then_some(db))
+            .map_err(|_| no_rule())?;
+        let pk = pk.strip_suffix(part_suffix.as_slice()).ok_or_else(no_rule)?;
+        if bytes_of(&made).as_deref() != Some(pk) {
+            return Err(no_rule());
+        }
         Ok((db, key, element))
     }
 
@@ -695,6 +737,19 @@ fn read_element(
         Kind::Array => (0, Value::Array(Array::new(vec![(index()?, decode::slot_of(value?)?)]))),
         _ => return None,
     })
+}
+
+/// What follows the template in a sort key of the layout `collection`: the element, if values of
+/// this kind have any.
+fn read_rest(kind: Kind, rest: Option<&[u8]>) -> Result<Option<String>, Error> {
+    let no_rule = || Error::new(ErrorKind::NoRule);
+    let rest = rest.and_then(|rest| std::str::from_utf8(rest).ok());
+    let rest = rest.filter(|rest| !rest.is_empty()).ok_or_else(no_rule)?;
+    match kind {
+        Kind::String | Kind::Json | Kind::Module if rest == WHOLE => Ok(None),
+        Kind::String | Kind::Json | Kind::Module => Err(no_rule()),
+        _ => Ok(Some(rest.to_owned())),
+    }
 }
 
 fn read_pointer(value: &AttributeValue<'_>) -> Option<Pointer> {

@@ -31,7 +31,7 @@ const SPECS: &[&str] = &[
      table.key = { partition = { name = 'pk' }, sort = { name = 'sk' } }",
     "defaults = { pk = 'all', sk = '{key}' }\n\
      table.key = { partition = { name = 'pk' }, sort = { name = 'sk', type = 'B' } }",
-    // Rules that get in each other's way.
+    // Rules that get in each other's way, and templates that cannot be read.
     "[[rule]]\nkeys = 'user:{id}'\npk = 'USER#{id}'\nlayout = 'attributes'\n\
      [[rule]]\nkeys = 'db{n}:{rest}'\npk = '{rest}:{n}'\n",
     "names.redis_key = 'redis_key'\n\
@@ -43,6 +43,10 @@ const SPECS: &[&str] = &[
      pk = 'U#{id}'\nsk = 'V'\n\
      [[rule]]\nkeys = 'user:{id}'\npk = 'U#{id}'\nsk = 'V'\n\
      [[rule]]\nkeys = '{a}:{b}'\npk = '{a}'\nsk = 'B{b}#'\nlayout = 'collection'\n",
+    "names.redis_key = 'from'\n\
+     table.key = { partition = { name = 'pk' }, sort = { name = 'sk' } }\n\
+     [[rule]]\nkeys = '{a}:{b}'\npk = '{db}{b}'\nsk = '{a}{db}:'\nlayout = 'collection'\n\
+     [[rule]]\nkeys = '*'\npk = 'x'\nsk = '{key}{db}'\n",
     "[[rule]]\nregex = '(?<kind>[a-z]+):(?<id>.*)'\npk = '{kind}'\nnumbers = 'never'\n\
      attributes = { id = '{id}', whole = '{key}', one = 1, yes = true }\n",
     "dbs = [0, 1]\ndb = 'folder'",

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use crate::data::{MAPPINGS, assert_fits, back, is_changed, map, map_in_pieces, record};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(ProptestConfig::default())]
 
     /// record → items → record is the record, unless a loss was reported.
     #[test]
