@@ -29,7 +29,7 @@ pub struct RdbOptions {
     pub verify_checksum: bool,
     /// A batch is full when it holds this many bytes.
     pub batch_bytes: usize,
-    /// A value of more raw bytes than this comes in parts of about this size.
+    /// A value of more raw bytes than this comes in parts, each about as big as a batch.
     pub max_value_bytes: usize,
     /// An element of more bytes than this is a failure: it can neither be held nor be an item.
     pub max_element_bytes: u64,
@@ -176,7 +176,7 @@ impl RdbFile {
             chunk: vec![0; READ_BYTES],
             read_bytes: 0,
             parser: Parser::new(options.parser()),
-            parts: Parts::new(options.max_value_bytes),
+            parts: Parts::new(options.batch_bytes),
             options,
             part: None,
             ordinal: 0,
