@@ -1,5 +1,6 @@
 //! The binary as its users meet it: help, errors, exit codes. What commands do is tested below,
 //! in the crates.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod documents;
 mod exit_codes;

@@ -1,4 +1,5 @@
 //! Sources, by the suite that every one of them runs, and RDB files in all their wrappings.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::{fs, io::Write, path::PathBuf};
 
