@@ -1,10 +1,15 @@
 //! Arguments as they are meant. Everything that can fail without touching data fails here.
 
-use std::{fs, num::NonZeroUsize, path::Path, thread};
+use std::{
+    fs,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    thread,
+};
 
 use jiff::Timestamp;
 use keystar_mapping::{Mapping, SpecError};
-use keystar_pipeline::{MigrationSpec, Selection, Start};
+use keystar_pipeline::{MigrationSpec, Selection, Start, recorded, work_dir};
 use keystar_rdb::UnixMillis;
 
 use crate::{
@@ -98,6 +103,22 @@ pub(crate) fn migration(run: &cli::Run, rules: &Rules) -> Result<MigrationSpec, 
         .with_max_file(run.files.max_file_bytes, run.files.max_file_items)
         .with_stop_at_reject(run.on_error == OnError::Fail);
     Ok(spec)
+}
+
+/// The work directory of the run that wrote to `to`.
+pub(crate) fn work(to: &str, given: Option<&Path>) -> Result<PathBuf, Failure> {
+    let work = work_dir(to, given)?;
+    if recorded(&work)?.is_some() {
+        return Ok(work);
+    }
+    let failure = Failure::usage(format!("{} holds no run", work.display()));
+    let entries = fs::read_dir(to).into_iter().flatten().flatten();
+    let mut folders = entries.map(|entry| entry.path()).filter(|path| path.join("run").is_dir());
+    Err(match folders.next() {
+        Some(folder) => failure
+            .hint(format!("each database has a run of its own, such as --to {}", folder.display())),
+        None => failure.hint("--to names the folder that `migrate run --to` was given"),
+    })
 }
 
 pub(crate) fn start(run: &cli::Run) -> Start {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 pub(super) fn run(command: &Verify, log: LogForm) -> Result<Outcome, Failure> {
-    let work = keystar_pipeline::work_dir(&command.to, command.work.as_deref())?;
+    let work = settings::work(&command.to, command.work.as_deref())?;
     let options = MigrationOptions::new(settings::jobs(command.jobs), settings::now())
         .with_salt(settings::salt(&command.salt_env));
     let progress = Arc::new(Progress::default());

@@ -150,3 +150,21 @@ fn a_folder_of_another_run_is_6_and_says_what_to_do() {
     assert_eq!(restarted.code, Some(0), "{}", restarted.stderr);
     assert!(!Path::new(&out).join("data/part-00000.json.gz").exists(), "the old files are gone");
 }
+
+#[test]
+fn a_folder_without_a_run_is_2_and_leads_to_the_runs_of_databases() {
+    let (dir, out) = out();
+    let status = ran(&["status", "--to", &out]);
+    assert_eq!(status.code, Some(2));
+    assert!(status.stderr.contains("holds no run"), "{}", status.stderr);
+    let spec = file(&dir, "mapping.toml", b"db = \"folder\"\n");
+    let run = ran(&["run", "--from", SHOP, "--to", &out, "--mapping", &spec]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let verify = ran(&["verify", "--to", &out]);
+    assert_eq!(verify.code, Some(2));
+    assert!(verify.stderr.contains("--to"), "{}", verify.stderr);
+    for db in ["db0", "db1"] {
+        let verify = ran(&["verify", "--to", &format!("{out}/{db}")]);
+        assert_eq!(verify.code, Some(0), "{db}: {}{}", verify.stdout, verify.stderr);
+    }
+}
