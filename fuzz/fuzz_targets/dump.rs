@@ -2,7 +2,9 @@
 
 #![no_main]
 
-use keystar_rdb::{Context, Db, Encoding, Family, Frame, Head, decode_dump, decode_dump_unverified};
+use keystar_rdb::{
+    Context, Db, Encoding, Family, Frame, Head, decode_dump, decode_dump_unverified,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {

@@ -55,6 +55,21 @@ pub fn run(plan: &Plan) -> io::Result<Report> {
     Ok(report)
 }
 
+/// Puts the table between the marks of a page, instead of the one that is there.
+///
+/// # Errors
+/// When the page cannot be read or written, or has no marks.
+pub fn write_into(page: &Path, table: &str) -> io::Result<()> {
+    const BEGIN: &str = "<!-- scripts/bench writes from here -->";
+    const END: &str = "<!-- to here -->";
+    let text = std::fs::read_to_string(page).map_err(|error| places::at(page, &error))?;
+    let marks =
+        text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let (before, after) =
+        marks.ok_or_else(|| io::Error::other(format!("{}: no marks", page.display())))?;
+    std::fs::write(page, format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", table.trim()))
+}
+
 fn compare(plan: &Plan, report: &mut Report) -> io::Result<()> {
     let dump = generated(plan, "article", Shape::Article { records: plan.records })?;
     let output = plan.folder.join("out");

@@ -76,6 +76,9 @@ enum Verb {
         /// Bytes of the large hash; 0 leaves it out
         #[arg(long, default_value_t = 1_000_000_000)]
         hash_bytes: u64,
+        /// Also put the table into this page, between its marks
+        #[arg(long, value_name = "PAGE")]
+        write: Option<PathBuf>,
         /// Fail when a target is missed
         #[arg(long)]
         strict: bool,
@@ -137,20 +140,17 @@ fn run(verb: Verb) -> io::Result<ExitCode> {
             many_records,
             fields,
             hash_bytes,
+            write,
             strict,
         } => {
             let kit = std::env::current_exe()?;
-            let report = bench::run(&Plan {
-                migrate,
-                kit,
-                folder,
-                rounds,
-                records,
-                many_records,
-                fields,
-                hash_bytes,
-            })?;
+            let plan =
+                Plan { migrate, kit, folder, rounds, records, many_records, fields, hash_bytes };
+            let report = bench::run(&plan)?;
             println!("{}", report.markdown);
+            if let Some(page) = write {
+                bench::write_into(&page, &report.markdown)?;
+            }
             for missed in &report.missed {
                 eprintln!("missed: {missed}");
             }
