@@ -20,7 +20,11 @@ fuzz_target!(|input: &[u8]| {
             let head = Head::new(Db(0), "key".into(), encoding);
             let context = Context::new(family, version);
             let lenient = Frame::new(head, payload, 0).decode(&context);
-            assert_eq!(lenient.map(|record| record.value), Ok(strict));
+            let (lenient, strict) = (lenient.map(|record| record.value), Ok(strict));
+            // NaN, which an array may hold, is not equal to itself; its text is.
+            if lenient != strict {
+                assert_eq!(format!("{lenient:?}"), format!("{strict:?}"));
+            }
         }
     }
 });
