@@ -771,13 +771,14 @@ impl fmt::Display for Status {
             ),
         };
         writeln!(f, "run {}, {} to {}: {state}", self.run, self.from, self.to)?;
-        let Counts { read, written, expired, .. } = self.counts;
-        let (filtered, rejected) = (self.counts.filtered(), self.counts.rejected());
+        let counts = &self.counts;
+        let [written, filtered, expired, rejected] =
+            [counts.written, counts.filtered(), counts.expired, counts.rejected()].map(text::count);
         writeln!(
             f,
             "{} read = {written} written + {filtered} filtered + {expired} expired + {rejected} \
              rejected",
-            text::plural(read, "record")
+            text::plural(counts.read, "record")
         )
     }
 }
