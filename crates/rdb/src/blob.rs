@@ -44,16 +44,20 @@ impl<'a> Blob<'a> {
     #[inline]
     pub fn from_i64(value: i64) -> Self {
         let mut bytes = [0_u8; INLINE];
-        // Ages, counts and flags: most integers have one or two digits.
         let len = match value {
-            0..10 => {
-                bytes[0] = b'0' + value as u8;
-                1
-            }
-            10..100 => {
-                bytes[0] = b'0' + (value / 10) as u8;
-                bytes[1] = b'0' + (value % 10) as u8;
-                2
+            // Ages, counts and flags: most integers have few digits, which fit a register.
+            0..100_000_000 => {
+                let (mut word, mut rest, mut len) = (0_u64, value as u32, 0);
+                loop {
+                    word = word << 8 | u64::from(b'0') | u64::from(rest % 10);
+                    rest /= 10;
+                    len += 1;
+                    if rest == 0 {
+                        break;
+                    }
+                }
+                bytes[..8].copy_from_slice(&word.to_le_bytes());
+                len
             }
             _ => write_digits(value, &mut bytes),
         };
@@ -309,7 +313,13 @@ mod tests {
 
     #[test]
     fn integers_read_as_decimal_text() {
-        for value in [0, 1, -1, 9, 10, 127, -128, i64::MAX, i64::MIN, 1_000_000_007] {
+        for power in 0..19 {
+            for value in [10_i64.pow(power) - 1, 10_i64.pow(power), 7 * 10_i64.pow(power.min(17))] {
+                assert_eq!(Blob::from_i64(value), *value.to_string().as_str());
+                assert_eq!(Blob::from_i64(-value), *(-value).to_string().as_str());
+            }
+        }
+        for value in [127, -128, i64::MAX, i64::MIN, 1_000_000_007] {
             assert_eq!(Blob::from_i64(value), *value.to_string().as_str());
         }
     }

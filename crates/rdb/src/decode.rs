@@ -117,7 +117,7 @@ impl Form {
             Self::Item => Value::List(collect(pack, 1, packed_item)?),
             Self::Member => Value::Set(collect(pack, 1, packed_item)?),
             Self::Scored => Value::SortedSet(collect(pack, 2, packed_scored)?),
-            Self::Field => Value::Hash(collect(pack, 2, packed_field)?),
+            Self::Field => Value::Hash(collect_fields(pack)?),
             Self::FieldEx => Value::Hash(collect(pack, 3, packed_field_ex)?),
         })
     }
@@ -158,6 +158,30 @@ fn collect<'a, P: Packed<'a>, T>(
     let mut all = Vec::with_capacity(pack.bound() / entries_each);
     while let Some(one) = next(&mut pack)? {
         all.push(one);
+    }
+    Ok(all)
+}
+
+/// The same as `collect(pack, 2, packed_field)`, for the layout that most records have: the first
+/// fields are written where they stay, while one that is pushed is put together elsewhere and
+/// copied.
+#[inline(always)]
+fn collect_fields<'a, P: Packed<'a>>(mut pack: P) -> Result<Vec<Field<'a>>, ErrorKind> {
+    /// What a header claims costs no more than this.
+    const FIRST: usize = 64;
+    let bound = pack.bound() / 2;
+    let mut all = Vec::with_capacity(bound);
+    all.resize_with(bound.min(FIRST), || Field::new(Blob::empty(), Blob::empty()));
+    for (index, field) in all.iter_mut().enumerate() {
+        let Some(name) = pack.next()? else {
+            all.truncate(index);
+            return Ok(all);
+        };
+        name.write_to(&mut field.name);
+        pack.next()?.ok_or(ODD)?.write_to(&mut field.value);
+    }
+    while let Some(field) = packed_field(&mut pack)? {
+        all.push(field);
     }
     Ok(all)
 }
@@ -546,4 +570,37 @@ fn at_end(cursor: &mut Cursor<'_>, open: fn(&[u8]) -> Result<bool, ErrorKind>) -
     let short = cursor.packed();
     cursor.limits.packed = string;
     short.is_ok_and(|bytes| open(&bytes).unwrap_or(false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A listpack of single letters and small integers that claims to have `count` entries.
+    fn pack(entries: usize, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; 4];
+        bytes.extend((count as u16).to_le_bytes());
+        for entry in 0..entries {
+            match entry % 3 {
+                0 => bytes.extend([entry as u8 & 0x7f, 1]),
+                _ => bytes.extend([0x81, b'a' + (entry % 26) as u8, 2]),
+            }
+        }
+        bytes.push(0xff);
+        let total = bytes.len() as u32;
+        bytes[..4].copy_from_slice(&total.to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn fields_in_place_are_fields_pushed() {
+        for entries in [0, 1, 2, 3, 8, 126, 127, 128, 129, 130, 131, 400] {
+            for count in [entries, 0, entries / 2, entries + 2, 0xffff] {
+                let bytes = pack(entries, count);
+                let pack = Listpack::open(&bytes, false).unwrap();
+                let pushed = collect(pack.clone(), 2, packed_field);
+                assert_eq!(collect_fields(pack), pushed, "{entries} entries, {count} claimed");
+            }
+        }
+    }
 }

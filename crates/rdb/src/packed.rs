@@ -28,6 +28,15 @@ impl<'a> Entry<'a> {
             Self::Text(bytes) => bytes.into(),
         }
     }
+
+    /// The same, written where it is to stay.
+    #[inline(always)]
+    pub(crate) fn write_to(self, blob: &mut Blob<'a>) {
+        match self {
+            Self::Int(value) => *blob = Blob::from_i64(value),
+            Self::Text(bytes) => *blob = bytes.into(),
+        }
+    }
 }
 
 /// A packed value that is read entry by entry, and can be left and taken up again.
