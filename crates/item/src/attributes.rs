@@ -31,13 +31,32 @@ impl<'a> Attributes<'a> {
 
     /// No attributes, with room for `capacity` of them.
     #[must_use]
+    #[inline]
     pub fn with_capacity(capacity: usize) -> Self {
         Self(Vec::with_capacity(capacity))
     }
 
     /// Appends an attribute; a name that is there already is there twice afterwards.
+    #[inline]
     pub fn push(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<AttributeValue<'a>>) {
         self.0.push((name.into(), value.into()));
+    }
+
+    /// So many attributes without a name and with the value NULL, for the caller to fill through
+    /// [`iter_mut`](Self::iter_mut): each is then written where it stays, while
+    /// [`push`](Self::push) copies it there.
+    #[must_use]
+    #[inline]
+    pub fn blank(count: usize) -> Self {
+        let mut blank = Vec::with_capacity(count);
+        blank.resize_with(count, || (Cow::Borrowed(""), AttributeValue::Null));
+        Self(blank)
+    }
+
+    /// The attributes in their order, to change them.
+    #[inline]
+    pub fn iter_mut(&mut self) -> slice::IterMut<'_, (Cow<'a, str>, AttributeValue<'a>)> {
+        self.0.iter_mut()
     }
 
     /// The value of the first attribute of that name.

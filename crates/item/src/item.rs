@@ -31,6 +31,7 @@ impl<'a> Item<'a> {
     }
 
     /// Appends an attribute; see [`Attributes::push`].
+    #[inline]
     pub fn push(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<AttributeValue<'a>>) {
         self.attributes.push(name, value);
     }

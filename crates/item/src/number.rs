@@ -80,6 +80,7 @@ impl<'a> Number<'a> {
     /// }
     /// ```
     #[must_use]
+    #[inline]
     pub fn from_canonical(bytes: &'a [u8]) -> Option<Self> {
         if !is_canonical(bytes) {
             return None;
@@ -338,12 +339,17 @@ fn parse_exponent(text: &[u8], start: usize) -> Result<i64, Error> {
     Ok(if negative { -exponent } else { exponent })
 }
 
+#[inline]
 fn is_canonical(text: &[u8]) -> bool {
+    // Most texts that are no number show it at their first or second byte.
+    matches!(text, [b'0'..=b'9' | b'-', ..]) && is_canonical_digits(text)
+}
+
+fn is_canonical_digits(text: &[u8]) -> bool {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),
     };
-    // Most texts that are no number show it here.
     let (Some(first @ b'0'..=b'9'), Some(last)) = (digits.first(), digits.last()) else {
         return false;
     };

@@ -123,36 +123,42 @@ fn owned_bytes(bytes: Cow<'_, [u8]>) -> Cow<'static, [u8]> {
 }
 
 impl<'a> From<&'a str> for AttributeValue<'a> {
+    #[inline]
     fn from(text: &'a str) -> Self {
         Self::S(Cow::Borrowed(text))
     }
 }
 
 impl From<String> for AttributeValue<'_> {
+    #[inline]
     fn from(text: String) -> Self {
         Self::S(Cow::Owned(text))
     }
 }
 
 impl<'a> From<Number<'a>> for AttributeValue<'a> {
+    #[inline]
     fn from(number: Number<'a>) -> Self {
         Self::N(number)
     }
 }
 
 impl From<bool> for AttributeValue<'_> {
+    #[inline]
     fn from(truth: bool) -> Self {
         Self::Bool(truth)
     }
 }
 
 impl<'a> From<Vec<AttributeValue<'a>>> for AttributeValue<'a> {
+    #[inline]
     fn from(list: Vec<AttributeValue<'a>>) -> Self {
         Self::L(list)
     }
 }
 
 impl<'a> From<Attributes<'a>> for AttributeValue<'a> {
+    #[inline]
     fn from(map: Attributes<'a>) -> Self {
         Self::M(map)
     }

@@ -111,6 +111,36 @@ impl<'r> Encoder<'r> {
         text_or_bytes(bytes)
     }
 
+    /// Sets an attribute to a field that no rule of its own is for: [`name`](Self::name) and
+    /// [`scalar`](Self::scalar). What most fields are, exact numbers and texts under names that
+    /// stand for themselves, has its form known where it is written, so that nothing is copied.
+    #[inline]
+    pub(crate) fn plain_field(
+        &self,
+        field: &'r Field<'_>,
+        (name, value): &mut (Cow<'r, str>, AttributeValue<'r>),
+        losses: &mut Vec<Loss>,
+    ) -> Result<(), Reject> {
+        let bytes = field.value.as_bytes();
+        match plain(&field.name) {
+            Some(text) if self.rule.numbers == Numbers::Exact => {
+                *name = Cow::Borrowed(text);
+                if let Some(number) = Number::from_canonical(bytes) {
+                    *value = AttributeValue::N(number);
+                } else if let Ok(text) = std::str::from_utf8(bytes) {
+                    *value = AttributeValue::S(Cow::Borrowed(text));
+                } else {
+                    *value = AttributeValue::B(Cow::Borrowed(bytes));
+                }
+            }
+            _ => {
+                *name = self.name(&field.name)?;
+                *value = self.scalar(bytes, losses);
+            }
+        }
+        Ok(())
+    }
+
     /// The name of a map's entry; never empty.
     #[inline]
     pub(crate) fn name(&self, bytes: &'r [u8]) -> Result<Cow<'r, str>, Reject> {
@@ -492,4 +522,37 @@ fn position(score: f64) -> Option<(f64, f64)> {
     // Redis' replies have no more digits than these say anything with.
     let round = |degrees: f64| (degrees * 1e6).round() / 1e6;
     Some((round(middle(every_other(0), LAT_MAX)), round(middle(every_other(1), LON_MAX))))
+}
+
+#[cfg(test)]
+mod tests {
+    use keystar_rdb::{Blob, Db, Record};
+
+    use super::*;
+    use crate::Mapped;
+
+    #[test]
+    fn plain_fields_are_as_fields_under_rules() {
+        let special = "fields.other = { drop = true }\n";
+        let texts = ["", "a", "7", "-1.5", "1.50", "1e3", "007", "-", "base64:", "b", "\u{e9}"];
+        let texts = texts.map(Blob::from).into_iter();
+        let blobs: Vec<Blob<'_>> = texts.chain([Blob::from(b"\xff"), Blob::from_i64(42)]).collect();
+        for numbers in ["exact", "loose", "never"] {
+            for binary in ["base64", "reject"] {
+                let rule =
+                    format!("[[rule]]\nkeys = '*'\nnumbers = '{numbers}'\nbinary = '{binary}'\n");
+                let [plain, ruled] =
+                    [rule.clone(), rule + special].map(|spec| Mapping::from_toml(&spec).unwrap());
+                for (name, value) in blobs.iter().flat_map(|a| blobs.iter().map(move |b| (a, b))) {
+                    let fields = vec![Field::new(name.clone(), value.clone())];
+                    let record = Record::new(Db(0), "key".into(), Value::Hash(fields));
+                    let [mut one, mut other] = [Mapped::new(), Mapped::new()];
+                    let rule = plain.route_record(&record).rule().unwrap();
+                    let result = plain.map(rule, &record, &mut one);
+                    assert_eq!(result, ruled.map(rule, &record, &mut other));
+                    assert_eq!(one.items, other.items, "{numbers} {name:?}: {value:?}");
+                }
+            }
+        }
+    }
 }

@@ -338,17 +338,18 @@ impl<'r> Envelope<'r> {
             }
         } else {
             item = self.start_single(4);
-            let mut map = Attributes::with_capacity(fields.len());
+            let mut map;
             if encoder.rule.fields.is_empty() {
                 // The way of most hashes: nothing is special about any field.
-                for field in fields {
-                    let name = encoder.name(&field.name)?;
+                map = Attributes::blank(fields.len());
+                for (field, attribute) in fields.iter().zip(map.iter_mut()) {
                     if let Some(at) = field.expires_at {
-                        ttls.push(name.clone(), Number::from(at.0));
+                        ttls.push(encoder.name(&field.name)?, Number::from(at.0));
                     }
-                    map.push(name, encoder.scalar(&field.value, losses));
+                    encoder.plain_field(field, attribute, losses)?;
                 }
             } else {
+                map = Attributes::with_capacity(fields.len());
                 for field in fields {
                     if let Some(field) = encoder.field(field, losses)? {
                         if let Some(at) = field.expires_at {
