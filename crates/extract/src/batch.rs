@@ -201,6 +201,7 @@ impl Batch {
     }
 
     pub(crate) fn push_frame(&mut self, frame: &Frame<'_>) {
+        self.bytes.reserve(frame.head.key.len() + frame.payload.len());
         let key = self.append(&frame.head.key);
         let payload = self.append(frame.payload);
         self.packed.push(Packed::Frame(PackedFrame {

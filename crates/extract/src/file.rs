@@ -107,7 +107,6 @@ pub struct RdbFile {
     /// Bytes taken from the file itself, below any decompressor.
     stored_read: Arc<AtomicU64>,
     total_bytes: Option<u64>,
-    chunk: Vec<u8>,
     read_bytes: u64,
     options: RdbOptions,
     parser: Parser,
@@ -173,7 +172,6 @@ impl RdbFile {
             compression,
             stored_read,
             total_bytes,
-            chunk: vec![0; READ_BYTES],
             read_bytes: 0,
             parser: Parser::new(options.parser()),
             parts: Parts::new(options.batch_bytes),
@@ -192,15 +190,23 @@ impl RdbFile {
     fn next_batch(&mut self, batch: &mut Batch) -> Result<bool, Error> {
         batch.clear();
         while !self.ended && !batch.is_full(self.options.batch_bytes) {
-            // The parser lends its events, so what they need of `self` is borrowed apart.
-            let mut taker = Taker {
-                batch,
-                part: &mut self.part,
-                parts: &mut self.parts,
-                ordinal: &mut self.ordinal,
-            };
             match self.parser.step() {
-                Ok(Step::Event(event)) => taker.take(event),
+                Ok(Step::Event(Event::Frame(frame))) => {
+                    if frame.head.meta.is_some() {
+                        batch.remarks.note("key_metadata");
+                    }
+                    batch.push_frame(&frame);
+                }
+                Ok(Step::Event(event)) => {
+                    // The parser lends its events, so what they need of `self` is borrowed apart.
+                    let mut taker = Taker {
+                        batch,
+                        part: &mut self.part,
+                        parts: &mut self.parts,
+                        ordinal: &mut self.ordinal,
+                    };
+                    taker.take(event);
+                }
                 Ok(Step::NeedInput) => self.read()?,
                 Ok(Step::End) => self.ended = true,
                 Err(error) if error.skippable() => {
@@ -230,24 +236,13 @@ impl RdbFile {
     }
 
     fn read(&mut self) -> Result<(), Error> {
-        match self.read_chunk()? {
-            0 => self.parser.finish(),
-            count => self.parser.feed(self.chunk.get(..count).unwrap_or_default()),
+        let Self { reader, parser, .. } = self;
+        match parser.feed_from(READ_BYTES, |room| read_some(reader, room)) {
+            Ok(0) => self.parser.finish(),
+            Ok(count) => self.read_bytes += count as u64,
+            Err(source) => return Err(self.unreadable(source)),
         }
         Ok(())
-    }
-
-    fn read_chunk(&mut self) -> Result<usize, Error> {
-        loop {
-            match self.reader.read(&mut self.chunk) {
-                Ok(count) => {
-                    self.read_bytes += count as u64;
-                    return Ok(count);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(self.unreadable(source)),
-            }
-        }
     }
 
     fn unreadable(&self, source: io::Error) -> Error {
@@ -261,9 +256,12 @@ impl RdbFile {
     fn skip_to(&mut self, position: &Position) -> Result<(), Error> {
         let point = ResumePoint::from_bytes(&position.state)
             .map_err(|_| Error::Position("the checkpoint was not made by this kind of source"))?;
+        let mut chunk = vec![0; READ_BYTES];
         while self.read_bytes < point.offset {
             let left = point.offset - self.read_bytes;
-            let count = self.read_chunk()? as u64;
+            let count = read_some(&mut self.reader, &mut chunk);
+            let count = count.map_err(|source| self.unreadable(source))? as u64;
+            self.read_bytes += count;
             if count == 0 {
                 return Err(Error::Position("the dump is shorter than what was read before"));
             }
@@ -271,7 +269,7 @@ impl RdbFile {
                 self.parser = Parser::resume(self.options.parser(), point);
                 let start = usize::try_from(left).unwrap_or(usize::MAX);
                 let end = usize::try_from(count).unwrap_or(usize::MAX);
-                self.parser.feed(self.chunk.get(start..end).unwrap_or_default());
+                self.parser.feed(chunk.get(start..end).unwrap_or_default());
                 return Ok(());
             }
         }
@@ -280,7 +278,17 @@ impl RdbFile {
     }
 }
 
-/// Puts an event where it belongs.
+/// Reads what there is, however often a signal comes between.
+fn read_some(reader: &mut dyn Read, room: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match reader.read(room) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
+
+/// Puts an event that is no frame where it belongs.
 struct Taker<'s> {
     batch: &'s mut Batch,
     part: &'s mut Option<Piecewise>,
@@ -292,12 +300,6 @@ impl Taker<'_> {
     fn take(&mut self, event: Event<'_>) {
         let remarks = &mut self.batch.remarks;
         match event {
-            Event::Frame(frame) => {
-                if frame.head.meta.is_some() {
-                    remarks.note("key_metadata");
-                }
-                self.batch.push_frame(&frame);
-            }
             Event::Filtered(_) => remarks.skip("filter"),
             Event::Empty(_) => remarks.skip("empty_collection"),
             Event::Start { family, version, .. } => {

@@ -92,7 +92,8 @@ impl<'m> Mapper<'m> {
     /// Takes every entry of the batch to its fate, in order. Where `on` refuses a record that was
     /// mapped, it is called again with the rejection.
     pub(crate) fn map_batch(&self, batch: &Batch, mut on: impl FnMut(Fate<'_>) -> Verdict) {
-        let mut spare = Mapped::new();
+        // Empty between records, so it can be lent to any of them as it is.
+        let mut spare = Mapped::<'static>::new();
         for entry in batch.entries() {
             match entry {
                 Entry::Frame(frame) => {
@@ -100,7 +101,7 @@ impl<'m> Mapper<'m> {
                     let Some(context) = batch.context() else { continue };
                     match frame.decode(context) {
                         Ok(record) => {
-                            let mut mapped = spare.recycle();
+                            let mut mapped: Mapped<'_> = spare;
                             self.record(&frame.head, rule, &record, &mut mapped, &mut on);
                             spare = mapped.recycle();
                         }
@@ -112,7 +113,7 @@ impl<'m> Mapper<'m> {
                 }
                 Entry::Record { record, head } => {
                     let Some(rule) = self.route(&head, &mut on) else { continue };
-                    let mut mapped = spare.recycle();
+                    let mut mapped: Mapped<'_> = spare;
                     self.record(&head, rule, record, &mut mapped, &mut on);
                     spare = mapped.recycle();
                 }

@@ -143,6 +143,7 @@ struct Parts {
 
 impl Parts {
     /// The head of the record whose type byte is at `at` in the buffer.
+    #[inline]
     fn head<'a>(&'a self, buffer: &'a [u8], at: usize, key: &'a [u8], db: Db) -> Head<'a> {
         let key = match self.key {
             Place::Buffer { start, end } => buffer.get(at + start..at + end).unwrap_or_default(),
@@ -290,21 +291,57 @@ impl Parser {
         }
     }
 
-    /// Hands over the next bytes of the input. They are copied.
+    /// Hands over the next bytes of the input. They are copied; see
+    /// [`feed_from`](Self::feed_from) for a way without.
     pub fn feed(&mut self, chunk: &[u8]) {
-        // What was read is let go, unless that would move more than it frees.
-        if self.at >= self.buffer.len() - self.at {
-            self.sum();
-            self.base += self.at as u64;
-            self.buffer.drain(..self.at);
-            (self.at, self.summed) = (0, 0);
-            // What one big element needed is given back.
-            const KEPT: usize = 8 << 20;
-            if self.buffer.capacity() > KEPT && self.buffer.len() + chunk.len() < KEPT / 2 {
-                self.buffer.shrink_to(KEPT / 2);
-            }
-        }
+        self.let_go(chunk.len());
         self.buffer.extend_from_slice(chunk);
+    }
+
+    /// Lets `read` put the next bytes of the input where the parser wants them: `most` bytes of
+    /// room, of which it fills the first ones and says how many. What it returns is handed on.
+    ///
+    /// # Errors
+    ///
+    /// Those of `read`; nothing was fed then.
+    ///
+    /// ```
+    /// use std::io::Read;
+    ///
+    /// let mut dump = &b"REDIS0003\xff"[..];
+    /// let mut parser = keystar_rdb::Parser::new(keystar_rdb::Options::default());
+    /// while parser.feed_from(4, |room| dump.read(room))? > 0 {}
+    /// assert_eq!(parser.buffered(), 10);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn feed_from<E>(
+        &mut self,
+        most: usize,
+        read: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        self.let_go(most);
+        let before = self.buffer.len();
+        self.buffer.resize(before + most, 0);
+        let read = read(self.buffer.get_mut(before..).unwrap_or_default());
+        let count = read.as_ref().map_or(0, |count| most.min(*count));
+        self.buffer.truncate(before + count);
+        read
+    }
+
+    /// What was read is let go before more comes, unless that would move more than it frees.
+    fn let_go(&mut self, coming: usize) {
+        if self.at < self.buffer.len() - self.at {
+            return;
+        }
+        self.sum();
+        self.base += self.at as u64;
+        self.buffer.drain(..self.at);
+        (self.at, self.summed) = (0, 0);
+        // What one big element needed is given back.
+        const KEPT: usize = 8 << 20;
+        if self.buffer.capacity() > KEPT && self.buffer.len() + coming < KEPT / 2 {
+            self.buffer.shrink_to(KEPT / 2);
+        }
     }
 
     /// Says that no more bytes will come.
@@ -317,6 +354,7 @@ impl Parser {
     /// # Errors
     ///
     /// What is wrong with the input; see [`Error::skippable`] for whether to step again.
+    #[inline]
     pub fn step(&mut self) -> Result<Step<'_>, Error> {
         match self.poll()? {
             Poll::NeedInput => Ok(Step::NeedInput),
@@ -403,13 +441,24 @@ impl Parser {
         }
     }
 
-    /// What [`Parser::poll`] found.
+    /// What [`Parser::poll`] found. Frames come by the million, and an event is large: inlined, it
+    /// is made where it is used instead of being moved there.
+    #[inline]
     pub(crate) fn event(&mut self) -> Result<Event<'_>, Error> {
+        let Ready::Frame { at, start, end } = self.ready else { return self.other_event() };
+        Ok(Event::Frame(Frame {
+            head: self.record.head(&self.buffer, at, &self.key, self.db),
+            payload: self.buffer.get(start..end).unwrap_or_default(),
+            payload_offset: self.base + start as u64,
+        }))
+    }
+
+    fn other_event(&mut self) -> Result<Event<'_>, Error> {
         let Self { buffer, record, key, db, limits, context, state, base, stats, .. } = self;
         let slice = |start: usize, end: usize| buffer.get(start..end).unwrap_or_default();
         let head = |at: usize| record.head(buffer, at, key, *db);
         Ok(match self.ready {
-            Ready::Nothing => return Err(Error::new(NOT_READY, *base)),
+            Ready::Nothing | Ready::Frame { .. } => return Err(Error::new(NOT_READY, *base)),
             Ready::Start => Event::Start { family: context.family(), version: context.version() },
             Ready::Warning(warning) => Event::Warning(warning),
             Ready::Opcode { byte, start, end } => {
@@ -420,11 +469,6 @@ impl Parser {
                     Error::new(kind, *base + start as u64).skippable_if(true)
                 });
             }
-            Ready::Frame { at, start, end } => Event::Frame(Frame {
-                head: head(at),
-                payload: slice(start, end),
-                payload_offset: *base + start as u64,
-            }),
             Ready::Record { at, start, end } => {
                 let head = head(at);
                 let mut cursor = Cursor::new(slice(start, end), *limits);
