@@ -219,7 +219,7 @@ pub(crate) struct Run {
     /// The folder or URL to write to: DIR, file://…, s3://…
     #[arg(long, value_name = "DIR")]
     pub(crate) to: String,
-    /// Where the run keeps its state [default: DIR/.keystar; needed when DIR is not local]
+    /// Where the run keeps its state [default: DIR/run; needed when DIR is not local]
     #[arg(long, value_name = "DIR")]
     pub(crate) work: Option<PathBuf>,
     /// What to do with a record that cannot be carried
@@ -240,7 +240,7 @@ pub(crate) struct Status {
     /// The folder or URL that the run writes to
     #[arg(long, value_name = "DIR")]
     pub(crate) to: String,
-    /// Where the run keeps its state [default: DIR/.keystar]
+    /// Where the run keeps its state [default: DIR/run]
     #[arg(long, value_name = "DIR")]
     pub(crate) work: Option<PathBuf>,
     /// Print the result as JSON
@@ -256,7 +256,7 @@ pub(crate) struct Verify {
     /// The folder or URL that the run wrote to
     #[arg(long, value_name = "DIR")]
     pub(crate) to: String,
-    /// Where the run keeps its state [default: DIR/.keystar]
+    /// Where the run keeps its state [default: DIR/run]
     #[arg(long, value_name = "DIR")]
     pub(crate) work: Option<PathBuf>,
     /// The environment variable with the salt of the mapping's `hash` casts
