@@ -4,13 +4,10 @@ use std::{fmt, fs, io, path::Path};
 
 use futures_executor::block_on;
 use keystar_extract::{Batch, Source};
+use keystar_transfer::local_folder;
 use serde::Serialize;
 
-use crate::{
-    Error, MigrationSpec,
-    migration::{local_path, work_dir},
-    text::bytes,
-};
+use crate::{Error, MigrationSpec, migration::work_dir, text::bytes};
 
 /// What was looked at, and what was found.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -121,7 +118,7 @@ fn target(spec: &MigrationSpec, work: Option<&Path>, checks: &mut Checks) -> Res
         let found = format!("{} holds a run: --resume or --restart", work.display());
         checks.push("target", State::Warning, found);
     }
-    let Some(folder) = local_path(&spec.to) else {
+    let Some(folder) = local_folder(&spec.to) else {
         checks.push("target", State::Ok, format!("{} (not written to by a check)", spec.to));
         return Ok(());
     };

@@ -18,7 +18,7 @@ use keystar_mapping::{DbStyle, Losses, Mapping};
 use keystar_rdb::{Db, UnixMillis};
 use keystar_transfer::{
     Encoded, ImportOptions, ImportReader, ImportWriter, ItemEncoder, ItemSink, Mark, Offloads,
-    Origin, Receipt,
+    Origin, Receipt, local_folder,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -29,7 +29,7 @@ use crate::{
     mapper::{Fate, Mapper, Verdict},
     names::Names,
     rejects::{self, RejectFile, Rejected},
-    report::count,
+    report,
     selection::Selection,
     text, verify,
     workdir::WorkDir,
@@ -245,7 +245,7 @@ pub(crate) struct Run {
 }
 
 /// How far a run has come, all of it durable.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Checkpoint {
     /// `None` when the source is at its end.
     position: Option<Position>,
@@ -323,8 +323,7 @@ fn migrate_one(
         return Ok(report);
     }
     let mapping = spec.mapping(options)?.with_as_of(UnixMillis(run.as_of));
-    let checkpoint = if resumed { work.checkpoint()? } else { None };
-    let mut session = Session::open(&run, &mapping, &work, checkpoint, options.start)?;
+    let mut session = Session::open(&run, &mapping, &work, resumed, options.start)?;
     let ended = session.copy(options.jobs, interrupt, progress)?;
     let mut report = match ended {
         Ended::Interrupted => session.pause()?,
@@ -361,7 +360,7 @@ fn databases(spec: &MigrationSpec) -> Result<BTreeSet<Db>, Error> {
 ///
 /// The target is not a local folder, so there is none.
 pub fn work_dir(to: &str, given: Option<&Path>) -> Result<PathBuf, Error> {
-    match (given, local_path(to)) {
+    match (given, local_folder(to)) {
         (Some(given), _) => Ok(given.to_owned()),
         (None, Some(folder)) => Ok(folder.join("run")),
         (None, None) => Err(Error::Usage(format!(
@@ -400,50 +399,42 @@ struct Session<'r> {
 }
 
 impl<'r> Session<'r> {
+    /// Begins a run, or goes on from its checkpoint. A run may have been killed before it saved
+    /// one: then what it committed is dropped, and it begins again.
     fn open(
         run: &'r Run,
         mapping: &'r Mapping,
         work: &'r WorkDir,
-        checkpoint: Option<Checkpoint>,
+        resumed: bool,
         start: Start,
     ) -> Result<Self, Error> {
         let spec = &run.spec;
+        let checkpoint: Option<Checkpoint> = if resumed { work.checkpoint()? } else { None };
+        let unread = checkpoint.as_ref().is_none_or(|checkpoint| checkpoint.position.is_some());
+        let Checkpoint { position, mark, tally, reject_bytes } = checkpoint.unwrap_or_default();
         let mut source = spec.open_source()?;
-        let options = spec.import_options(mapping, UnixMillis(run.as_of))?;
-        let offloads = Offloads::open(&spec.to).map_err(Error::Target)?;
-        let spill = work.spill();
-        let rejects = |bytes| RejectFile::open(work.rejects(), bytes);
-        let Some(checkpoint) = checkpoint else {
-            if start == Start::Restart {
-                ImportWriter::clear(&spec.to).map_err(Error::Target)?;
-            }
-            let sink = ImportWriter::create(&spec.to, &spill, options).map_err(Error::Target)?;
-            return Ok(Self {
-                run,
-                mapping,
-                work,
-                source: Some(source),
-                sink: Box::new(sink),
-                offloads,
-                rejects: rejects(0)?,
-                tally: Tally::default(),
-                position: None,
-            });
-        };
-        if let Some(position) = &checkpoint.position {
+        if let Some(position) = &position {
             block_on(source.resume(position)).map_err(Error::Source)?;
         }
-        let sink = ImportWriter::resume(&spec.to, &spill, options, &checkpoint.mark);
+        let options = spec.import_options(mapping, UnixMillis(run.as_of))?;
+        let offloads = Offloads::open(&spec.to).map_err(Error::Target)?;
+        if start == Start::Restart {
+            ImportWriter::clear(&spec.to).map_err(Error::Target)?;
+        }
+        let sink = match resumed {
+            true => ImportWriter::resume(&spec.to, &work.spill(), options, &mark),
+            false => ImportWriter::create(&spec.to, &work.spill(), options),
+        };
         Ok(Self {
             run,
             mapping,
             work,
-            source: checkpoint.position.is_some().then_some(source),
+            source: unread.then_some(source),
             sink: Box::new(sink.map_err(Error::Target)?),
             offloads,
-            rejects: rejects(checkpoint.reject_bytes)?,
-            tally: checkpoint.tally,
-            position: checkpoint.position,
+            rejects: RejectFile::open(work.rejects(), reject_bytes)?,
+            tally,
+            position,
         })
     }
 
@@ -528,15 +519,6 @@ fn hex(bytes: &[u8]) -> String {
 
 fn rfc3339(moment: UnixMillis) -> String {
     Timestamp::from_millisecond(moment.0).map_or_else(|_| String::new(), |time| time.to_string())
-}
-
-/// The folder that a target is, unless it is a URL of another kind.
-pub(crate) fn local_path(target: &str) -> Option<PathBuf> {
-    match target.split_once("://") {
-        None => Some(PathBuf::from(target)),
-        Some(("file", path)) => Some(PathBuf::from(path)),
-        Some(_) => None,
-    }
 }
 
 /// What the workers do: map, and write the items as text.
@@ -645,15 +627,7 @@ impl Tally {
         self.counts.merge(&other.counts);
         self.losses.merge(&other.losses);
         self.retract.extend(other.retract);
-        let remarks = batch.remarks();
-        for (reason, records) in &remarks.skipped {
-            self.counts.read += records;
-            count(&mut self.counts.filtered, reason, *records);
-        }
-        for (what, number) in &remarks.others {
-            count(&mut self.notes, what, *number);
-        }
-        self.warnings.extend(remarks.warnings.iter().cloned());
+        report::note(batch.remarks(), &mut self.counts, &mut self.notes, &mut self.warnings);
     }
 
     /// A duplicate was counted as written when it was; its items are gone from the files now.

@@ -28,7 +28,7 @@ use crate::{
     mapper::{self, Fate, Mapper, Pieces, Verdict},
     outcome::{self, words},
     pricing::{Cost, Duration, EXAMPLE_REGION, Load, Price},
-    report::count,
+    report::{self, count},
     tally::{Bucket, Capped, Histogram, Key, Largest, MAX_KEYS, Sample, Sized, Sum, cut, shown},
     units,
 };
@@ -704,14 +704,7 @@ impl Whole {
         if remarks.description.is_some() {
             self.description.clone_from(&remarks.description);
         }
-        for (reason, records) in &remarks.skipped {
-            self.counts.read += records;
-            count(&mut self.counts.filtered, reason, *records);
-        }
-        for (what, number) in &remarks.others {
-            count(&mut self.notes, what, *number);
-        }
-        self.warnings.extend(remarks.warnings.iter().cloned());
+        report::note(remarks, &mut self.counts, &mut self.notes, &mut self.warnings);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use keystar_extract::Remarks;
 use keystar_mapping::Losses;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +61,23 @@ impl Counts {
         merge(&mut self.filtered, &other.filtered);
         merge(&mut self.rejected, &other.rejected);
     }
+}
+
+/// Counts what a source met apart from the records that it gave.
+pub(crate) fn note(
+    remarks: &Remarks,
+    counts: &mut Counts,
+    notes: &mut BTreeMap<String, u64>,
+    warnings: &mut Vec<String>,
+) {
+    for (reason, records) in &remarks.skipped {
+        counts.read += records;
+        count(&mut counts.filtered, reason, *records);
+    }
+    for (what, number) in &remarks.others {
+        count(notes, what, *number);
+    }
+    warnings.extend(remarks.warnings.iter().cloned());
 }
 
 fn merge(into: &mut BTreeMap<String, u64>, from: &BTreeMap<String, u64>) {

@@ -35,3 +35,4 @@ pub use offload::Offloads;
 pub use options::{Compression, CsvOptions, Format, ImportOptions};
 pub use reader::{ImportItems, ImportReader, ReadItem, SourceFile};
 pub use sink::{Duplicate, ItemEncoder, ItemSink, LossCount, Mark, Receipt};
+pub use store::local_folder;

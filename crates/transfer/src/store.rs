@@ -23,6 +23,24 @@ pub(crate) enum Store {
     Bucket(Bucket),
 }
 
+/// The folder that a target such as `out/` or `file:///data/out` is; `None` for other URLs.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use keystar_transfer::local_folder;
+///
+/// assert_eq!(local_folder("file:///my%20data").as_deref(), Some(Path::new("/my data")));
+/// assert_eq!(local_folder("memory:///x"), None);
+/// ```
+#[must_use]
+pub fn local_folder(to: &str) -> Option<PathBuf> {
+    match Store::open(to) {
+        Ok(Store::Local(folder)) => Some(folder),
+        _ => None,
+    }
+}
+
 /// A file in the making. Dropped before [`complete`](Self::complete) it leaves nothing.
 #[derive(Debug)]
 pub(crate) enum Upload {

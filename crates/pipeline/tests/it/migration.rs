@@ -332,3 +332,21 @@ fn a_truncated_dump_keeps_what_was_committed() {
     assert!(report.complete);
     assert_eq!(report.counts.written, 40_000);
 }
+
+/// Files may be committed before the first checkpoint is saved: inside a big first record there is
+/// no position to resume from, and a kill may come between the two.
+#[test]
+fn a_run_killed_before_its_first_checkpoint_begins_again() {
+    let whole = many();
+    let bytes = fs::read(&whole.spec.from).unwrap();
+    let mut job = Job::of_bytes(&bytes[..bytes.len() - 1000], "");
+    job.spec = job.spec.clone().with_max_file(300_000, 1_000_000);
+    job.run(Start::Fresh).unwrap_err();
+    assert!(!lines(&job.out()).is_empty(), "files were committed");
+    fs::remove_file(job.out().join("run/checkpoint.json")).unwrap();
+    fs::write(&job.spec.from, &bytes).unwrap();
+    let report = job.run(Start::Resume).unwrap();
+    assert!(report.complete && report.counts.add_up(), "{report}");
+    assert_eq!(report.counts.written, 40_000);
+    assert_eq!(lines(&job.out()).len(), 40_000);
+}
