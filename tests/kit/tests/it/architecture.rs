@@ -45,6 +45,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "keystar-rdb",
         ],
     ),
+    (
+        "keystar-elt",
+        &[
+            "keystar-pipeline",
+            "keystar-transfer",
+            "keystar-lake",
+            "keystar-warehouse",
+            "keystar-sql",
+            "keystar-star",
+            "keystar-item",
+        ],
+    ),
     // Tests stand on the kit; the kit stands on nothing of ours, or it would judge us by ourselves.
     ("keystar-kit", &[]),
 ];
