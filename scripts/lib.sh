@@ -19,10 +19,11 @@ die() {
   exit 1
 }
 
-# The cargo tools that the checks need, pinned: another version is another verdict.
+# What is compiled or compared with, pinned: another version is another verdict.
 cargo_deny_version=0.20.2
 cargo_fuzz_version=0.13.2
 dynoxide_version=3.2.0
+pyspark_version=4.3.0
 
 # step NAME COMMAND…  runs the command, says how long it took, and stops the script when it fails.
 steps=()

@@ -55,19 +55,20 @@ pub fn run(plan: &Plan) -> io::Result<Report> {
     Ok(report)
 }
 
-/// Puts the table between the marks of a page, instead of the one that is there.
+/// Puts the table between the marks of a page, instead of the one that is there: those that name
+/// the script.
 ///
 /// # Errors
 /// When the page cannot be read or written, or has no marks.
-pub fn write_into(page: &Path, table: &str) -> io::Result<()> {
-    const BEGIN: &str = "<!-- scripts/bench writes from here -->";
+pub fn write_into(page: &Path, script: &str, table: &str) -> io::Result<()> {
     const END: &str = "<!-- to here -->";
+    let begin = format!("<!-- {script} writes from here -->");
     let text = std::fs::read_to_string(page).map_err(|error| places::at(page, &error))?;
     let marks =
-        text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+        text.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let (before, after) =
         marks.ok_or_else(|| io::Error::other(format!("{}: no marks", page.display())))?;
-    std::fs::write(page, format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", table.trim()))
+    std::fs::write(page, format!("{before}{begin}\n\n{}\n\n{END}{after}", table.trim()))
 }
 
 fn compare(plan: &Plan, report: &mut Report) -> io::Result<()> {
@@ -268,18 +269,18 @@ fn generated(plan: &Plan, name: &str, shape: Shape) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-fn clear(folder: &Path) -> io::Result<()> {
+pub(crate) fn clear(folder: &Path) -> io::Result<()> {
     match std::fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }
 
-fn megabytes(bytes: u64) -> String {
+pub(crate) fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {

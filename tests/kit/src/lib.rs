@@ -7,6 +7,7 @@
 )]
 
 pub mod bench;
+pub mod bench_elt;
 pub mod crc64;
 pub mod dump;
 pub mod dynamodb;

@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use keystar_kit::bench::{self, Plan};
+use keystar_kit::bench_elt;
 use keystar_kit::generate::{self, Shape};
 use keystar_kit::measure;
 
@@ -83,6 +84,33 @@ enum Verb {
         #[arg(long)]
         strict: bool,
     },
+    /// Run elt against DuckDB and PySpark and print the table
+    BenchElt {
+        /// The release build of elt
+        #[arg(long)]
+        elt: PathBuf,
+        /// Where to write some gigabytes
+        #[arg(long)]
+        folder: PathBuf,
+        /// Rounds of the comparison
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// Customers of the comparison, about 15 items each
+        #[arg(long, default_value_t = 100_000)]
+        customers: u64,
+        /// Customers of the runs by size
+        #[arg(long, value_delimiter = ',', default_value = "10000,100000,1000000")]
+        series: Vec<u64>,
+        /// Without the comparison with PySpark
+        #[arg(long)]
+        no_spark: bool,
+        /// Also put the table into this page, between its marks
+        #[arg(long, value_name = "PAGE")]
+        write: Option<PathBuf>,
+        /// Fail when a target is missed
+        #[arg(long)]
+        strict: bool,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -147,17 +175,33 @@ fn run(verb: Verb) -> io::Result<ExitCode> {
             let plan =
                 Plan { migrate, kit, folder, rounds, records, many_records, fields, hash_bytes };
             let report = bench::run(&plan)?;
-            println!("{}", report.markdown);
-            if let Some(page) = write {
-                bench::write_into(&page, &report.markdown)?;
-            }
-            for missed in &report.missed {
-                eprintln!("missed: {missed}");
-            }
-            if strict && !report.missed.is_empty() {
-                return Ok(ExitCode::FAILURE);
-            }
+            return publish(&report, write, "scripts/bench", strict);
+        }
+        Verb::BenchElt { elt, folder, rounds, customers, series, no_spark, write, strict } => {
+            let kit = std::env::current_exe()?;
+            let spark = !no_spark;
+            let plan = bench_elt::Plan { elt, kit, folder, rounds, customers, series, spark };
+            let report = bench_elt::run(&plan)?;
+            return publish(&report, write, "scripts/bench-elt", strict);
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a benchmark's table, and says which targets were missed.
+fn publish(
+    report: &bench::Report,
+    page: Option<PathBuf>,
+    script: &str,
+    strict: bool,
+) -> io::Result<ExitCode> {
+    println!("{}", report.markdown);
+    if let Some(page) = page {
+        bench::write_into(&page, script, &report.markdown)?;
+    }
+    for missed in &report.missed {
+        eprintln!("missed: {missed}");
+    }
+    let failed = strict && !report.missed.is_empty();
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
