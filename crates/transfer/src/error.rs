@@ -110,6 +110,88 @@ pub enum Error {
         /// What is wrong.
         reason: &'static str,
     },
+    /// A file's stored bytes are not those that its manifest was made for.
+    #[error("{file}: its {algorithm} is {found}, not {expected} as expected")]
+    Checksum {
+        /// The file.
+        file: String,
+        /// `MD5` or `SHA-256`.
+        algorithm: &'static str,
+        /// What the manifest says.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// There are more or fewer records than there should be.
+    #[error("{file}: {found} records, not {expected} as expected")]
+    Count {
+        /// The file.
+        file: String,
+        /// What the manifest, or the result of a scan, says.
+        expected: u64,
+        /// What there is.
+        found: u64,
+    },
+    /// A compressed file is damaged or cut off.
+    #[error("{file}: cannot decompress it at or before byte {offset}")]
+    Compressed {
+        /// The file.
+        file: String,
+        /// How many of its stored bytes were read.
+        offset: u64,
+        /// What the decompressor said.
+        source: io::Error,
+    },
+    /// A record of over 16 MiB of text, where no item has more than 400 KB.
+    #[error("{file}, line {line}: longer than 16 MiB")]
+    LongLine {
+        /// The file.
+        file: String,
+        /// The line, counted from 1.
+        line: u64,
+    },
+    /// The result of a scan cannot be understood.
+    #[error("{file}, byte {offset}: {reason}")]
+    Document {
+        /// The file.
+        file: String,
+        /// Where in its text.
+        offset: u64,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A line of an export is not a record; its source says why.
+    #[error("{file}, line {line}: not a record of an export")]
+    Line {
+        /// The file.
+        file: String,
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong.
+        source: Box<Error>,
+    },
+    /// A text is not a record of an export.
+    #[error("{reason} at byte {offset}")]
+    Record {
+        /// Where in the text.
+        offset: u64,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// Attributes are none that DynamoDB has.
+    #[error("not attributes")]
+    Attributes(#[from] keystar_item::Error),
+    /// There are several exports where one is to be opened.
+    #[error("{place} holds several exports; name one of them: {}", .exports.join("; "))]
+    SeveralExports {
+        /// What was to be opened.
+        place: String,
+        /// The exports, one line for each.
+        exports: Vec<String>,
+    },
+    /// Exports do not follow upon each other.
+    #[error(transparent)]
+    Windows(#[from] crate::WindowError),
     /// A manifest, a mark or a journal cannot be read.
     #[error("cannot understand {place}")]
     Json {

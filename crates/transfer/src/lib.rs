@@ -8,6 +8,7 @@ mod csv;
 mod encoded;
 mod encoder;
 mod error;
+mod export;
 mod file;
 mod import;
 mod lane;
@@ -28,6 +29,10 @@ pub mod testing;
 
 pub use encoded::{EncodeLoss, Encoded, Entry, Origin, Position};
 pub use error::Error;
+pub use export::{
+    Block, Chain, Change, Export, ExportBlocks, ExportFile, ExportInfo, ExportKind, ExportView,
+    RecordParts, UnixMicros, Window, WindowError, change, parts,
+};
 pub use import::ImportWriter;
 pub use manifest::{ImportFile, Manifest};
 pub use memory::{MemoryItems, MemorySink};

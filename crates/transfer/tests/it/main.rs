@@ -6,6 +6,7 @@
     reason = "a test says no by a panic"
 )]
 
+mod export;
 mod import;
 mod kit;
 mod memory;

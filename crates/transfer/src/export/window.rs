@@ -1,0 +1,248 @@
+use crate::UnixMicros;
+
+use super::ExportKind;
+
+/// What an export covers: for [`Chain`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Window {
+    /// The export's id.
+    pub id: String,
+    /// The table's ARN, or any other name of it.
+    pub table: Option<String>,
+    /// The table's own id: a table that was deleted and made again under its name is another.
+    pub table_id: Option<String>,
+    /// When it begins; `None`: it holds everything up to its end.
+    pub from: Option<UnixMicros>,
+    /// The first moment that it does not cover.
+    pub to: UnixMicros,
+}
+
+impl Window {
+    /// Everything up to that moment, about a minute more or less.
+    #[must_use]
+    pub fn full(id: impl Into<String>, export_time: UnixMicros) -> Self {
+        Self { id: id.into(), table: None, table_id: None, from: None, to: export_time }
+    }
+
+    /// The changes from the first of the moments on, up to but without the second.
+    #[must_use]
+    pub fn incremental(id: impl Into<String>, from: UnixMicros, to: UnixMicros) -> Self {
+        Self { id: id.into(), table: None, table_id: None, from: Some(from), to }
+    }
+
+    /// Names the table.
+    #[must_use]
+    pub fn with_table(mut self, table: impl Into<String>) -> Self {
+        self.table = Some(table.into());
+        self
+    }
+
+    pub(super) fn new(id: &str, kind: ExportKind) -> Option<Self> {
+        match kind {
+            ExportKind::Full { export_time } => Some(Self::full(id, export_time)),
+            ExportKind::Incremental { from, to, .. } => Some(Self::incremental(id, from, to)),
+            ExportKind::Bare => None,
+        }
+    }
+
+    /// Full exports first, then by time; the id makes the order the same every time.
+    pub(super) fn order(&self) -> (Option<UnixMicros>, UnixMicros, &str) {
+        (self.from, self.to, &self.id)
+    }
+}
+
+/// Which exports to apply, in which order, so that nothing is left out and nothing is applied to
+/// what it does not follow.
+///
+/// Windows are half-open. The first incremental export after a full one may begin before that: what
+/// both have is written twice, and newer wins. After that, each must begin where the one before it
+/// ends.
+///
+/// ```
+/// use keystar_transfer::{Chain, UnixMicros, Window};
+///
+/// let at = |hour: i64| UnixMicros(hour * 3_600_000_000);
+/// let windows = [
+///     Window::incremental("third", at(12), at(13)),
+///     Window::full("first", at(11)),
+///     Window::incremental("second", at(10), at(12)),
+///     Window::incremental("older", at(9), at(10)),
+/// ];
+/// let chain = Chain::new(&windows, None)?;
+/// assert_eq!(chain.steps, [1, 2, 0]);
+/// assert_eq!(chain.passed_over, [3]);
+/// assert_eq!(chain.to, Some(at(13)));
+///
+/// // Once the second is applied, the third is all there is to do.
+/// assert_eq!(Chain::new(&windows, Some(&windows[2]))?.steps, [0]);
+///
+/// let error = Chain::new(&windows[..2], None).unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "gap: first ends at 1970-01-01T11:00:00Z, third begins at 1970-01-01T12:00:00Z"
+/// );
+/// # Ok::<(), keystar_transfer::WindowError>(())
+/// ```
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Chain {
+    /// What to apply, in this order: indices of the windows that were given.
+    pub steps: Vec<usize>,
+    /// What is contained in what was applied, or in what is to be applied.
+    pub passed_over: Vec<usize>,
+    /// How far the table is known afterwards; `None` only without any window.
+    pub to: Option<UnixMicros>,
+}
+
+/// Why exports do not follow upon each other.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WindowError {
+    /// Changes are missing: export the time in between, or everything anew.
+    #[error("gap: {before} ends at {end}, {after} begins at {begin}")]
+    Gap {
+        /// The export before the gap.
+        before: String,
+        /// Where it ends.
+        end: UnixMicros,
+        /// The export after the gap.
+        after: String,
+        /// Where it begins.
+        begin: UnixMicros,
+    },
+    /// Some time is covered twice: leave one of the two out.
+    #[error("overlap: {before} ends at {end}, but {after} begins at {begin}")]
+    Overlap {
+        /// The export that begins first.
+        before: String,
+        /// Where it ends.
+        end: UnixMicros,
+        /// The export that begins inside of it.
+        after: String,
+        /// Where it begins.
+        begin: UnixMicros,
+    },
+    /// There are changes, but nothing that they could be applied to.
+    #[error("no full export: {first} holds only what changed since {begin}")]
+    NoFull {
+        /// The first incremental export.
+        first: String,
+        /// Where it begins.
+        begin: UnixMicros,
+    },
+    /// A window that is none.
+    #[error("{id} begins at {begin} and ends at {end}")]
+    Backward {
+        /// The export.
+        id: String,
+        /// Where it begins.
+        begin: UnixMicros,
+        /// Where it ends.
+        end: UnixMicros,
+    },
+    /// The exports are not all of one table.
+    #[error("two tables: {first} is of {first_table}, {second} of {second_table}")]
+    Tables {
+        /// One of the exports.
+        first: String,
+        /// Its table.
+        first_table: String,
+        /// Another.
+        second: String,
+        /// And its table.
+        second_table: String,
+    },
+}
+
+impl Chain {
+    /// Picks from the windows, which may be in any order: the latest full export and the
+    /// incremental ones that follow it; or, if `last` was applied already, the incremental ones
+    /// that follow that.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong, in the order of time; two tables before anything else.
+    pub fn new(windows: &[Window], last: Option<&Window>) -> Result<Self, WindowError> {
+        one_table(last.into_iter().chain(windows))?;
+        let mut order: Vec<(usize, &Window)> = windows.iter().enumerate().collect();
+        order.sort_by(|(_, a), (_, b)| a.order().cmp(&b.order()));
+        let mut chain = Self::default();
+        let full = order.iter().rfind(|(_, window)| window.from.is_none()).copied();
+        let mut before = match (last, full) {
+            (Some(last), _) => Some(last),
+            (None, Some((index, full))) => {
+                chain.steps.push(index);
+                Some(full)
+            }
+            (None, None) => None,
+        };
+        for (index, window) in order {
+            if chain.steps.contains(&index) {
+                continue;
+            }
+            let Some(begin) = window.from else {
+                chain.passed_over.push(index);
+                continue;
+            };
+            if begin >= window.to {
+                return Err(WindowError::Backward { id: window.id.clone(), begin, end: window.to });
+            }
+            let Some(previous) = before else {
+                return Err(WindowError::NoFull { first: window.id.clone(), begin });
+            };
+            if window.to <= previous.to && chain.starts_with(last, previous) {
+                chain.passed_over.push(index);
+                continue;
+            }
+            follows(previous, window, begin)?;
+            chain.steps.push(index);
+            before = Some(window);
+        }
+        chain.to = before.map(|window| window.to);
+        Ok(chain)
+    }
+
+    /// Whether no incremental export is among the steps yet: what ended before the start of the
+    /// chain is old, what ends before a later step is an overlap.
+    fn starts_with(&self, last: Option<&Window>, previous: &Window) -> bool {
+        last.is_some_and(|last| std::ptr::eq(last, previous)) || previous.from.is_none()
+    }
+}
+
+fn follows(previous: &Window, next: &Window, begin: UnixMicros) -> Result<(), WindowError> {
+    let (before, end) = (previous.id.clone(), previous.to);
+    let after = next.id.clone();
+    if begin > end {
+        return Err(WindowError::Gap { before, end, after, begin });
+    }
+    if begin < end && previous.from.is_some() {
+        return Err(WindowError::Overlap { before, end, after, begin });
+    }
+    Ok(())
+}
+
+/// Whether all windows that name their table name the same one.
+pub(super) fn one_table<'w>(
+    windows: impl IntoIterator<Item = &'w Window>,
+) -> Result<(), WindowError> {
+    let (mut by_name, mut by_id): (Option<(&Window, &String)>, _) = (None, None);
+    for window in windows {
+        for (seen, table) in [(&mut by_name, &window.table), (&mut by_id, &window.table_id)] {
+            let Some(table) = table else { continue };
+            match *seen {
+                None => *seen = Some((window, table)),
+                Some((_, same)) if same == table => {}
+                Some((first, first_table)) => {
+                    return Err(WindowError::Tables {
+                        first: first.id.clone(),
+                        first_table: first_table.clone(),
+                        second: window.id.clone(),
+                        second_table: table.clone(),
+                    });
+                }
+            }
+        }
+    }
+    Ok(())
+}
