@@ -15,6 +15,7 @@ mod value;
 pub mod ion;
 pub mod json;
 pub mod limits;
+pub mod scan;
 
 pub use attributes::Attributes;
 pub use error::{Error, ErrorKind};

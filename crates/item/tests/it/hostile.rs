@@ -23,7 +23,7 @@ fn read_all(bytes: &[u8]) {
 }
 
 /// Cuts, doubles, swaps and overwrites.
-fn mutated(mut text: Vec<u8>, edits: &[(usize, u8, u8)]) -> Vec<u8> {
+pub(crate) fn mutated(mut text: Vec<u8>, edits: &[(usize, u8, u8)]) -> Vec<u8> {
     for (at, kind, byte) in edits {
         if text.is_empty() {
             break;

@@ -8,6 +8,7 @@ mod ion;
 mod json;
 mod limits;
 mod number;
+mod scan;
 mod table;
 
 #[cfg(any(feature = "aws-sdk-dynamodb-1", feature = "serde_dynamo-4"))]
