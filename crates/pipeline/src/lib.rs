@@ -5,6 +5,8 @@ mod check;
 mod conveyor;
 mod damage;
 mod document;
+#[cfg(feature = "elt")]
+pub mod elt;
 mod error;
 mod fingerprint;
 mod inspect;

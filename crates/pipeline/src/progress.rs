@@ -28,6 +28,13 @@ impl Progress {
         self.total_bytes.store(total_bytes.unwrap_or(0), Ordering::Relaxed);
     }
 
+    /// For threads that each know only their own part.
+    #[cfg(feature = "elt")]
+    pub(crate) fn add(&self, source_bytes: u64, records: u64) {
+        self.source_bytes.fetch_add(source_bytes, Ordering::Relaxed);
+        self.records.fetch_add(records, Ordering::Relaxed);
+    }
+
     pub(crate) fn reach(&self, source_bytes: u64, records: u64) {
         self.source_bytes.store(source_bytes, Ordering::Relaxed);
         self.records.store(records, Ordering::Relaxed);
