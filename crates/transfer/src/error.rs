@@ -170,6 +170,16 @@ pub enum Error {
         /// What is wrong.
         source: Box<Error>,
     },
+    /// A line of `manifest-files.json` does not name a file.
+    #[error("{file}, line {line}: not a file's entry")]
+    Entry {
+        /// The manifest.
+        file: String,
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
     /// A text is not a record of an export.
     #[error("{reason} at byte {offset}")]
     Record {
@@ -179,7 +189,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// Attributes are none that DynamoDB has.
-    #[error("not attributes")]
+    #[error(transparent)]
     Attributes(#[from] keystar_item::Error),
     /// There are several exports where one is to be opened.
     #[error("{place} holds several exports; name one of them: {}", .exports.join("; "))]

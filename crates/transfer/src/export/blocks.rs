@@ -4,6 +4,8 @@ use std::{
     sync::Arc,
 };
 
+use keystar_item::ErrorKind;
+
 use crate::Error;
 
 use super::{
@@ -20,6 +22,7 @@ pub(super) const MAX_LINE_BYTES: usize = 16 << 20;
 /// What is looked at to tell a scan's result from lines.
 const HEAD_BYTES: usize = 4 << 10;
 const BUFFER_BYTES: usize = 128 << 10;
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The records of one file of an export, in blocks of whole lines; see
 /// [`Export::read`](crate::Export::read).
@@ -89,7 +92,8 @@ pub(super) struct Count {
 /// A failure that does not know its file yet.
 pub(super) enum Fault {
     Io(io::Error),
-    TooLong,
+    /// After so many lines of the block.
+    TooLong(u64),
     /// On that line.
     Item(u64, keystar_item::Error),
     Shape(u64, &'static str),
@@ -218,13 +222,15 @@ impl ExportBlocks {
 
     fn error(&self, fault: Fault) -> Error {
         let file = self.file.to_string();
-        let line = self.count.lines + 1;
         match fault {
             Fault::Io(error) if self.tally.store_failed() => {
                 Error::io("read", self.place.clone(), error)
             }
             Fault::Io(source) => Error::Compressed { file, offset: self.tally.bytes(), source },
-            Fault::TooLong => Error::LongLine { file, line },
+            Fault::TooLong(before) => Error::LongLine { file, line: self.count.lines + before + 1 },
+            Fault::Item(line, source) if source.kind() == ErrorKind::LineTooLong => {
+                Error::LongLine { file, line }
+            }
             Fault::Item(line, source) => {
                 Error::Line { file, line, source: Box::new(Error::Attributes(source)) }
             }
@@ -244,6 +250,9 @@ impl Records {
             Form::LinesOrDocument => {
                 let mut head = Vec::new();
                 text.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+                if head.starts_with(BYTE_ORDER_MARK) {
+                    head.drain(..BYTE_ORDER_MARK.len());
+                }
                 if document::begins(&head) {
                     return Ok(Self::Document(Document::new(text, head)));
                 }

@@ -25,6 +25,8 @@ pub(super) struct Document {
     said: Option<u64>,
     /// Items of this result.
     found: u64,
+    /// Items of the block at hand.
+    filled: u64,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -49,8 +51,7 @@ pub(super) fn begins(head: &[u8]) -> bool {
         b"\"NextToken\"",
         b"\"ScannedCount\"",
     ];
-    let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
-    match head.split_first() {
+    match head.trim_ascii_start().split_first() {
         Some((b'[', _)) => true,
         Some((b'{', rest)) => {
             let rest = rest.trim_ascii_start();
@@ -63,19 +64,26 @@ pub(super) fn begins(head: &[u8]) -> bool {
 impl Document {
     /// `head` is what was read of the text already.
     pub(super) fn new(text: Box<dyn Read + Send>, head: Vec<u8>) -> Self {
-        let at = if head.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
-        Self { text, buffer: head, at, before: 0, place: Place::Outside, said: None, found: 0 }
+        Self {
+            text,
+            buffer: head,
+            at: 0,
+            before: 0,
+            place: Place::Outside,
+            said: None,
+            found: 0,
+            filled: 0,
+        }
     }
 
     pub(super) fn fill(&mut self, block: &mut Block, target: usize) -> Result<Count, Fault> {
         block.buffer.clear();
-        let mut count = Count::default();
+        self.filled = 0;
         while block.buffer.len() < target && self.next_item(&mut block.buffer)? {
-            count.lines += 1;
-            count.items += 1;
+            self.filled += 1;
         }
         block.end = block.buffer.len();
-        Ok(count)
+        Ok(Count { lines: self.filled, items: self.filled })
     }
 
     /// Appends the next item as a line; `false` after the last.
@@ -188,7 +196,7 @@ impl Document {
                 _ => return Err(self.wrong("expected a value")),
             }
             if out.len() - start > MAX_LINE_BYTES {
-                return Err(Fault::TooLong);
+                return Err(self.too_long());
             }
             if closing.is_empty() {
                 return Ok(());
@@ -244,7 +252,7 @@ impl Document {
                 }
             }
             if out.len() - start > MAX_LINE_BYTES {
-                return Err(Fault::TooLong);
+                return Err(self.too_long());
             }
         }
     }
@@ -289,7 +297,129 @@ impl Document {
         Ok(())
     }
 
+    fn too_long(&self) -> Fault {
+        Fault::TooLong(self.filled)
+    }
+
     fn wrong(&self, reason: &'static str) -> Fault {
         Fault::Document(self.before + self.at as u64, reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Hands out no more than that many bytes at once.
+    struct Slowly(io::Cursor<Vec<u8>>, usize);
+
+    impl Read for Slowly {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let length = buffer.len().min(self.1);
+            self.0.read(&mut buffer[..length])
+        }
+    }
+
+    fn lines(text: &[u8], step: usize, target: usize) -> Result<String, String> {
+        let head = text[..text.len().min(step)].to_vec();
+        let rest = Slowly(io::Cursor::new(text[head.len()..].to_vec()), step);
+        let mut document = Document::new(Box::new(rest), head);
+        let mut block = Block::new();
+        let mut all = String::new();
+        loop {
+            match document.fill(&mut block, target) {
+                Ok(_) if block.end == 0 => return Ok(all),
+                Ok(count) => {
+                    assert_eq!(count.lines, block.lines().count() as u64);
+                    all.push_str(std::str::from_utf8(block.bytes()).unwrap());
+                }
+                Err(Fault::Document(offset, reason)) => return Err(format!("{offset}: {reason}")),
+                Err(Fault::DocumentCount { said, found }) => return Err(format!("{said}/{found}")),
+                Err(_) => return Err("other".to_owned()),
+            }
+        }
+    }
+
+    fn whole(text: &str) -> Result<String, String> {
+        lines(text.as_bytes(), 4096, 1 << 20)
+    }
+
+    #[test]
+    fn results_are_told_from_lines() {
+        for text in [
+            "{\"Items\":[]}",
+            " \n{ \"Count\": 1",
+            "[{\"a\":",
+            "{\"ScannedCount\"",
+            "{\n    \"ConsumedCapacity\": null",
+        ] {
+            assert!(begins(text.as_bytes()), "{text}");
+        }
+        for text in ["", "{", "{\"Item\":{", "{\"Itemsy\":[]}", "{\"Metadata\":{", "x", "{}"] {
+            assert!(!begins(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn items_become_lines() {
+        let one = "{\"Item\":{\"a\":{\"S\":\" x \\\" ] \"}}}\n";
+        let text = "{ \"Count\" : 1, \"Items\":[ { \"a\" : {\"S\":\" x \\\" ] \"}\n} ], \"ScannedCount\": 5,\r\n\
+             \"ConsumedCapacity\": {\"x\":[1.5e-3,null,true]} }";
+        assert_eq!(whole(text).as_deref(), Ok(one));
+        assert_eq!(whole(&format!("{text}\n{text}")), Ok([one, one].concat()));
+        assert_eq!(whole("[{\"a\":{\"S\":\" x \\\" ] \"}}]\n").as_deref(), Ok(one));
+        assert_eq!(whole("{\"Items\":[],\"Count\":0}").as_deref(), Ok(""));
+        assert_eq!(whole(" [ ] ").as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_byte() {
+        for (text, expected) in [
+            ("{\"Items\":[{\"a\":{\"S\":\"x\"}}", "25: expected an item or the end of the list"),
+            ("{\"Items\":[{\"a\":{\"S\":\"x", "22: unexpected end of text"),
+            ("{\"Items\":[{\"a\":", "15: unexpected end of text"),
+            ("{\"Items\":{}}", "9: expected the list of items"),
+            ("{\"Items\":[1]}", "10: expected an item or the end of the list"),
+            ("{\"Items\":[,{}]}", "10: expected an item or the end of the list"),
+            ("{\"Items\":[{\"a\":[}]}", "16: a bracket that closes none"),
+            ("{\"Items\":[{\"a\":\"\n\"}]}", "16: a control character in a string"),
+            ("{\"Items\":[]} nonsense", "13: expected the result of a scan"),
+            ("{\"Items\":[],\"Count\":2}", "2/0"),
+            ("{\"Count\":0,\"Items\":[{}]}", "0/1"),
+            ("{\"Count\":\"0\"}", "12: expected a number of items before this"),
+            ("{\"Items\"}", "8: expected a colon"),
+            ("{\"Items\":[]", "11: expected a field's name or the end of the result"),
+        ] {
+            assert_eq!(whole(text), Err(expected.to_owned()), "{text}");
+        }
+        let deep = format!("[{{\"a\":{}", "[".repeat(MAX_DEPTH + 1));
+        assert_eq!(whole(&deep), Err(format!("{}: nested too deep", 5 + MAX_DEPTH)));
+    }
+
+    proptest! {
+        #[test]
+        fn steps_and_targets_change_nothing(
+            texts in prop::collection::vec(".{0,12}", 0..8),
+            step in 1..50_usize,
+            target in 1..80_usize,
+        ) {
+            let items: Vec<_> =
+                texts.iter().map(|text| serde_json::json!({ "a b": { "S": text } })).collect();
+            let expected: String =
+                items.iter().map(|item| format!("{{\"Item\":{item}}}\n")).collect();
+            let result = serde_json::json!({ "Items": items, "Count": items.len() });
+            let pretty = serde_json::to_string_pretty(&result).unwrap();
+            for text in [pretty, result.to_string(), serde_json::json!(items).to_string()] {
+                prop_assert_eq!(lines(text.as_bytes(), step, target), Ok(expected.clone()));
+            }
+        }
+
+        #[test]
+        fn any_bytes_end(text: Vec<u8>, step in 1..9_usize) {
+            let text = [b"{\"Items\":[{".as_slice(), &text].concat();
+            let _ = lines(&text, step, 100);
+        }
     }
 }

@@ -7,21 +7,19 @@ use super::{
 
 /// A block that one huge line blew up beyond this is given back to the system.
 const MAX_IDLE_BYTES: usize = 4 << 20;
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Text that is lines already: read to where it stays, and cut behind the last newline.
 pub(super) struct Lines {
     text: Box<dyn Read + Send>,
     /// What was read behind the last newline.
     rest: Vec<u8>,
-    began: bool,
     ended: bool,
 }
 
 impl Lines {
     /// `head` is what was read of the text already.
     pub(super) fn new(text: Box<dyn Read + Send>, head: Vec<u8>) -> Self {
-        Self { text, rest: head, began: false, ended: false }
+        Self { text, rest: head, ended: false }
     }
 
     /// Fills the block with about `target` bytes; counts what is in it.
@@ -60,25 +58,17 @@ impl Lines {
                 self.rest.extend_from_slice(buffer.get(end..filled).unwrap_or_default());
                 break end;
             }
-            if filled >= MAX_LINE_BYTES {
-                return Err(Fault::TooLong);
+            if filled > MAX_LINE_BYTES {
+                return Err(Fault::TooLong(0));
             }
             searched = filled;
             wanted = (wanted.max(filled) * 2).min(MAX_LINE_BYTES + 1);
         };
-        if !self.began && end > 0 {
-            self.began = true;
-            let marked = buffer.get_mut(..BYTE_ORDER_MARK.len());
-            marked.filter(|start| *start == BYTE_ORDER_MARK).into_iter().for_each(|start| {
-                start.fill(b' ');
-            });
-        }
         block.end = end;
         Ok(count(block.bytes()))
     }
 }
 
-/// Grows the buffer, never beyond the longest line and a newline.
 fn make_room(buffer: &mut Vec<u8>, bytes: usize) {
     if buffer.len() < bytes {
         buffer.resize(bytes, 0);

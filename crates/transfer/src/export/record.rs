@@ -180,6 +180,7 @@ impl<'a> Scanner<'a> {
                 self.skip_value()?;
             }
             if self.peek() != Some(b',') {
+                self.token(b'}', "expected a comma or the end of the object")?;
                 return Ok(written);
             }
             self.at += 1;
@@ -298,4 +299,103 @@ fn quotes_and_backslashes(word: u64) -> u64 {
 #[cold]
 fn record_error(offset: usize, reason: &'static str) -> Error {
     Error::Record { offset: offset as u64, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn error_of(line: &str) -> String {
+        parts(line.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn fields_may_stand_in_any_order() {
+        let line = br#" { "Other":[1,"]",{"Keys":{}}], "NewImage":{"Keys":{"S":"\"}{\\"}},"Keys" : {"k":{"N":"1"}},
+            "Metadata":{"x":-1.5e3,"WriteTimestampMicros":{"N":"1768387643192366"},"y":null},"OldImage":{}} "#;
+        assert_eq!(
+            parts(line).unwrap(),
+            RecordParts {
+                item: None,
+                keys: Some(br#"{"k":{"N":"1"}}"#),
+                new_image: Some(br#"{"Keys":{"S":"\"}{\\"}}"#),
+                old_image: Some(b"{}"),
+                written: Some(UnixMicros(1_768_387_643_192_366)),
+            }
+        );
+        for line in ["{\"Item\":{}}", "{\"Item\":{}}\r\n", " { \"Item\" :{} }"] {
+            assert_eq!(parts(line.as_bytes()).unwrap().item, Some(b"{}".as_slice()), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_record_is_told_with_its_byte() {
+        for (line, expected) in [
+            ("", "expected an object at byte 0"),
+            ("nonsense", "expected an object at byte 0"),
+            ("{}", "neither Item nor Keys at byte 0"),
+            ("{\"pk\":{\"S\":\"a\"}}", "neither Item nor Keys at byte 0"),
+            ("{\"Item\":[]}", "expected an object at byte 8"),
+            ("{\"Item\":{\"a\":{\"S\":\"b\"", "unexpected end of text at byte 21"),
+            ("{\"Item\":{\"a", "unexpected end of text at byte 11"),
+            ("{\"Item\" {}}", "expected a colon at byte 8"),
+            ("{\"Keys\":{},}", "expected a string at byte 11"),
+            ("{\"Keys\":{}", "expected a comma or the end of the object at byte 10"),
+            ("{\"Keys\":{}}}", "unexpected text after the record at byte 11"),
+            ("{\"Keys\":{},\"Keys\":{}}", "a field that was there before at byte 11"),
+            ("{\"Keys\":{},\"Item\":{} }", "both Item and Keys at byte 0"),
+            ("{\"Keys\":{},\"x\":}", "expected a value at byte 15"),
+            ("{\"Metadata\":{\"WriteTimestampMicros\":7}}", "expected a typed number at byte 36"),
+            (
+                "{\"Metadata\":{\"WriteTimestampMicros\":{\"N\":\"x\"}}}",
+                "expected microseconds before this at byte 44",
+            ),
+        ] {
+            assert_eq!(error_of(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn changes_are_puts_and_removals() {
+        let line = |rest: &str| format!("{{\"Keys\":{{\"k\":{{\"S\":\"a\"}}}}{rest}}}");
+        let image = "{\"k\":{\"S\":\"a\"}}";
+        for (rest, new, old) in [
+            (String::new(), false, false),
+            (format!(",\"OldImage\":{image}"), false, true),
+            (format!(",\"NewImage\":{image}"), true, false),
+            (format!(",\"OldImage\":{image},\"NewImage\":{image}"), true, true),
+        ] {
+            let line = line(&rest);
+            let change = change(line.as_bytes()).unwrap();
+            assert_eq!(change.keys.get("k"), Some(&"a".into()));
+            assert_eq!((change.new.is_some(), change.old.is_some()), (new, old));
+            assert_eq!(change.written, None);
+        }
+        let broken = line(",\"NewImage\":{\"k\":{\"Q\":\"a\"}}");
+        let error = change(broken.as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), "unknown attribute type at byte 6");
+        // The item ends before the line does.
+        let error = change(b"{\"Item\":{},\"b\":{}}").unwrap_err();
+        assert!(matches!(error, Error::Attributes(_)), "{error:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_record_or_an_error(text in "[{}\\[\\]\",:\\\\ aN0]{0,40}") {
+            for line in [format!("{{\"Keys\":{text}"), format!("{{\"Item\":{{{text}}}}}"), text] {
+                let _ = change(line.as_bytes());
+            }
+        }
+
+        #[test]
+        fn any_attribute_passes_through(name in ".*", value in ".*") {
+            let object = serde_json::json!({ name: { "S": value } }).to_string();
+            let line = format!("{{\"Keys\":{object},\"NewImage\":{object}}}");
+            let found = parts(line.as_bytes()).unwrap();
+            prop_assert_eq!(found.keys, Some(object.as_bytes()));
+            prop_assert_eq!(found.new_image, Some(object.as_bytes()));
+        }
+    }
 }

@@ -64,10 +64,10 @@ impl Summary {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            let file: DataFile = serde_json::from_slice(line).map_err(|source| Error::Line {
+            let file: DataFile = serde_json::from_slice(line).map_err(|source| Error::Entry {
                 file: place.clone(),
                 line: number,
-                source: Box::new(Error::Json { place: name.to_owned(), source }),
+                source,
             })?;
             files.push(file);
         }
@@ -148,11 +148,12 @@ fn checked(
         }
         let Some(checksum) = store.get(&join(folder, &beside))? else { continue };
         let found = md5(&text);
-        if checksum.trim_ascii() != found.as_bytes() {
+        let checksum = checksum.trim_ascii();
+        if checksum != found.as_bytes() {
             return Err(Error::Checksum {
                 file: store.place(&path),
                 algorithm: "MD5",
-                expected: String::from_utf8_lossy(checksum.trim_ascii()).into_owned(),
+                expected: String::from_utf8_lossy(checksum).into_owned(),
                 found,
             });
         }

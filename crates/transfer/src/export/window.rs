@@ -177,8 +177,9 @@ impl Chain {
             }
             (None, None) => None,
         };
+        let first = chain.steps.first().copied();
         for (index, window) in order {
-            if chain.steps.contains(&index) {
+            if first == Some(index) {
                 continue;
             }
             let Some(begin) = window.from else {
@@ -191,7 +192,9 @@ impl Chain {
             let Some(previous) = before else {
                 return Err(WindowError::NoFull { first: window.id.clone(), begin });
             };
-            if window.to <= previous.to && chain.starts_with(last, previous) {
+            // What ended before the chain begins is old; what ends inside of it is an overlap.
+            let begins = last.is_some_and(|last| std::ptr::eq(last, previous));
+            if window.to <= previous.to && (begins || previous.from.is_none()) {
                 chain.passed_over.push(index);
                 continue;
             }
@@ -201,12 +204,6 @@ impl Chain {
         }
         chain.to = before.map(|window| window.to);
         Ok(chain)
-    }
-
-    /// Whether no incremental export is among the steps yet: what ended before the start of the
-    /// chain is old, what ends before a later step is an overlap.
-    fn starts_with(&self, last: Option<&Window>, previous: &Window) -> bool {
-        last.is_some_and(|last| std::ptr::eq(last, previous)) || previous.from.is_none()
     }
 }
 
@@ -245,4 +242,124 @@ pub(super) fn one_table<'w>(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> UnixMicros {
+        UnixMicros(minute * 60_000_000)
+    }
+
+    fn full(id: &str, minute: i64) -> Window {
+        Window::full(id, at(minute))
+    }
+
+    fn incremental(id: &str, from: i64, to: i64) -> Window {
+        Window::incremental(id, at(from), at(to))
+    }
+
+    fn chain(windows: &[Window], last: Option<&Window>) -> Result<Vec<String>, String> {
+        let chain = Chain::new(windows, last).map_err(|error| error.to_string())?;
+        assert_eq!(chain.steps.len() + chain.passed_over.len(), windows.len());
+        Ok(chain.steps.iter().map(|index| windows[*index].id.clone()).collect())
+    }
+
+    fn of<const N: usize>(ids: [&str; N]) -> Result<Vec<String>, String> {
+        Ok(ids.map(ToOwned::to_owned).to_vec())
+    }
+
+    fn error(text: &str) -> Result<Vec<String>, String> {
+        Err(text.to_owned())
+    }
+
+    #[test]
+    fn the_latest_full_export_begins_a_chain() {
+        assert_eq!(chain(&[], None), of([]));
+        assert_eq!(chain(&[full("a", 5)], None), of(["a"]));
+        let windows = [
+            incremental("d", 30, 45),
+            full("b", 20),
+            incremental("c", 15, 30),
+            full("a", 5),
+            incremental("old", 5, 15),
+            incremental("just", 15, 20),
+        ];
+        assert_eq!(chain(&windows, None), of(["b", "c", "d"]));
+        // It may begin just when the full export was made, too.
+        assert_eq!(chain(&[full("a", 5), incremental("b", 5, 20)], None), of(["a", "b"]));
+    }
+
+    #[test]
+    fn what_is_applied_is_not_applied_again() {
+        let windows = [
+            full("a", 5),
+            incremental("b", 0, 15),
+            incremental("c", 15, 30),
+            incremental("d", 30, 45),
+        ];
+        assert_eq!(chain(&windows, Some(&windows[0])), of(["b", "c", "d"]));
+        assert_eq!(chain(&windows, Some(&windows[1])), of(["c", "d"]));
+        assert_eq!(chain(&windows, Some(&incremental("other", 20, 30))), of(["d"]));
+        assert_eq!(chain(&windows, Some(&windows[3])), of([]));
+        assert_eq!(Chain::new(&windows, Some(&windows[3])).unwrap().to, Some(at(45)));
+    }
+
+    #[test]
+    fn what_does_not_follow_is_named() {
+        assert_eq!(
+            chain(&[full("a", 5), incremental("b", 6, 15)], None),
+            error("gap: a ends at 1970-01-01T00:05:00Z, b begins at 1970-01-01T00:06:00Z")
+        );
+        let windows = [incremental("c", 31, 45), incremental("b", 15, 30)];
+        assert_eq!(
+            chain(&windows, Some(&full("a", 20))),
+            error("gap: b ends at 1970-01-01T00:30:00Z, c begins at 1970-01-01T00:31:00Z")
+        );
+        assert_eq!(
+            chain(&windows, Some(&incremental("a", 0, 14))),
+            error("gap: a ends at 1970-01-01T00:14:00Z, b begins at 1970-01-01T00:15:00Z")
+        );
+        assert_eq!(
+            chain(&windows, Some(&incremental("a", 0, 16))),
+            error("overlap: a ends at 1970-01-01T00:16:00Z, but b begins at 1970-01-01T00:15:00Z")
+        );
+        let windows = [full("a", 5), incremental("b", 0, 15), incremental("c", 1, 15)];
+        assert_eq!(
+            chain(&windows, None),
+            error("overlap: b ends at 1970-01-01T00:15:00Z, but c begins at 1970-01-01T00:01:00Z")
+        );
+        // One inside of another is no chain either, whichever of them is meant.
+        let windows = [full("a", 5), incremental("b", 0, 30), incremental("c", 10, 20)];
+        assert_eq!(
+            chain(&windows, None),
+            error("overlap: b ends at 1970-01-01T00:30:00Z, but c begins at 1970-01-01T00:10:00Z")
+        );
+        assert_eq!(
+            chain(&[incremental("b", 0, 15)], None),
+            error("no full export: b holds only what changed since 1970-01-01T00:00:00Z")
+        );
+        assert_eq!(
+            chain(&[full("a", 5), incremental("b", 15, 15)], None),
+            error("b begins at 1970-01-01T00:15:00Z and ends at 1970-01-01T00:15:00Z")
+        );
+    }
+
+    #[test]
+    fn two_tables_are_no_chain() {
+        let shop = full("a", 5).with_table("shop");
+        let other = incremental("b", 5, 15).with_table("other");
+        assert_eq!(
+            chain(&[shop.clone(), incremental("x", 0, 15), other.clone()], None),
+            error("two tables: a is of shop, b of other")
+        );
+        assert_eq!(chain(&[other], Some(&shop)), error("two tables: a is of shop, b of other"));
+        // Made anew under its old name, a table is another.
+        let mut first = shop.clone();
+        let mut second = incremental("b", 5, 15).with_table("shop");
+        assert_eq!(chain(&[first.clone(), second.clone()], None), of(["a", "b"]));
+        (first.table_id, second.table_id) = (Some("id-1".into()), Some("id-2".into()));
+        assert_eq!(chain(&[first, second], None), error("two tables: a is of id-1, b of id-2"));
+    }
 }

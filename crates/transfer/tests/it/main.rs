@@ -7,6 +7,8 @@
 )]
 
 mod export;
+mod export_errors;
+mod export_forms;
 mod import;
 mod kit;
 mod memory;
