@@ -1,6 +1,17 @@
+//! The plan: which tables a model makes, what fills them, and what has to hold.
+
+use std::collections::BTreeSet;
+
 use keystar_star::{Model, Name};
 
-use crate::{Dialect, Error, Schema, Select, SqlType, Statement, Table, TableColumn, TableName};
+use crate::{Dialect, Error, Schema, Select, Statement, Table, TableName};
+
+mod calendar;
+mod column;
+mod dimension;
+mod fact;
+mod landing;
+mod proof;
 
 /// How a warehouse is loaded: its tables, the steps that fill them in order, and the tests that
 /// hold before a commit.
@@ -75,7 +86,37 @@ impl Plan {
     /// in a warehouse, [`Error::Unknown`] for a reference to nothing, which a checked model has not.
     pub fn new(model: &Model) -> Result<Self, Error> {
         let mut plan = Self { tables: Vec::new(), steps: Vec::new(), tests: Vec::new() };
-        landing(model, &mut plan)?;
+        let facts: Vec<_> =
+            model.facts.iter().map(|it| fact::Shape::new(model, it)).collect::<Result<_, _>>()?;
+        let members: Vec<_> = model
+            .dimensions
+            .iter()
+            .map(|it| dimension::Shape::new(model, it))
+            .collect::<Result<_, _>>()?;
+
+        for entity in &model.entities {
+            landing::add(entity, &mut plan);
+        }
+        for member in &members {
+            member.add_staging(&mut plan);
+        }
+        for fact in &facts {
+            fact.add_staging(&mut plan)?;
+        }
+        for member in &members {
+            member.add_keys(&facts, &mut plan);
+        }
+        for member in &members {
+            member.add_dwh(&mut plan);
+        }
+        if let Some(calendar) = &model.calendar {
+            calendar::add(calendar, &facts, &mut plan)?;
+        }
+        for fact in &facts {
+            fact.add_dwh(model, &mut plan)?;
+        }
+        proof::add(model, &members, &facts, &mut plan)?;
+        plan.check()?;
         Ok(plan)
     }
 
@@ -89,25 +130,29 @@ impl Plan {
         let tables = self.tables.iter().cloned().map(Statement::CreateTable);
         schemas.into_iter().chain(tables).map(|statement| statement.to_sql(dialect)).collect()
     }
-}
 
-/// The system columns, which every landing table begins with.
-fn landing(model: &Model, plan: &mut Plan) -> Result<(), Error> {
-    let name = |text: &str| {
-        Name::new(text)
-            .map_err(|_| Error::Identifier { text: text.into(), reason: "it is no name" })
-    };
-    for entity in &model.entities {
-        let mut columns = vec![
-            TableColumn::new(name("_pk")?, SqlType::Text { max_bytes: 2048 }).required(),
-            TableColumn::new(name("_sk")?, SqlType::Text { max_bytes: 1024 }),
-            TableColumn::new(name("_written_at")?, SqlType::Timestamp).required(),
-        ];
-        let own = entity.columns.iter();
-        columns.extend(own.map(|it| TableColumn::new(it.name.clone(), (&it.ty).into())));
-        let table = TableName::new(Schema::Landing, entity.name.clone());
-        let comment = format!("{}, as the lake has them", entity.name);
-        plan.tables.push(Table::new(table, comment, columns));
+    /// The table of that name.
+    #[must_use]
+    pub fn table(&self, name: &TableName) -> Option<&Table> {
+        self.tables.iter().find(|table| table.name == *name)
     }
-    Ok(())
+
+    /// No two tables of a schema, and no two columns of a table, have one name.
+    fn check(&self) -> Result<(), Error> {
+        let mut tables = BTreeSet::new();
+        for table in &self.tables {
+            if !tables.insert(&table.name) {
+                let (place, name) = (table.name.schema.to_string(), table.name.name.to_string());
+                return Err(Error::Collision { place, name });
+            }
+            let mut columns = BTreeSet::new();
+            for column in &table.columns {
+                if !columns.insert(&column.name) {
+                    let (place, name) = (table.name.to_string(), column.name.to_string());
+                    return Err(Error::Collision { place, name });
+                }
+            }
+        }
+        Ok(())
+    }
 }
