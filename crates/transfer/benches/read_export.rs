@@ -81,7 +81,12 @@ fn read_export(c: &mut Criterion) {
         }
         group.throughput(Throughput::Bytes(read(&path, |_| ()).unwrap_or(0)));
         group.bench_function(format!("blocks/{name}"), |b| {
-            b.iter(|| read(&path, |block| drop(black_box(block.bytes()))).ok());
+            b.iter(|| {
+                read(&path, |block| {
+                    black_box(block.bytes());
+                })
+                .ok()
+            });
         });
     }
     for (name, text) in [("items", &items), ("changes", &changes)] {

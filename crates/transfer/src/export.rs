@@ -41,7 +41,7 @@ const EXPORTS: &str = "AWSDynamoDB";
 ///
 /// | `from` names | what is read |
 /// |---|---|
-/// | a folder that holds `AWSDynamoDB/`, or that folder | the exports in it |
+/// | a folder that holds `AWSDynamoDB/`, that folder, or one above | the exports in it |
 /// | an export's own folder, or its `manifest-summary.json` | that export |
 /// | a folder that [`ImportWriter`](crate::ImportWriter) wrote | its files, checked by its manifest |
 /// | any other folder | all of its files but hidden ones, manifests and checksums |
@@ -343,14 +343,20 @@ fn manifest_folders(place: &Place, listing: &mut Listing<'_>) -> Result<Vec<Stri
     if place.is_file {
         return Ok(if name == SUMMARY { vec![folder.to_owned()] } else { Vec::new() });
     }
-    let exports = join(&place.path, EXPORTS);
-    for folder in [exports.as_str(), &place.path] {
+    if name == "data" && split(folder).1 == EXPORTS {
+        return Err(Error::Damaged {
+            file: place.store.place(&place.path),
+            reason: "all incremental exports have their files here: name the folder of one export",
+        });
+    }
+    // Where DynamoDB puts them; else anywhere below, as under the prefix of a bucket.
+    for folder in [join(&place.path, EXPORTS), place.path.clone()] {
         let (mut found, mut begun) = (Vec::new(), false);
-        for name in listing.under(folder)? {
+        for name in listing.under(&folder)? {
             match split(&name) {
-                ("", SUMMARY) => return Ok(vec![folder.to_owned()]),
-                (id, SUMMARY) if !id.contains('/') => found.push(join(folder, id)),
-                (id, "_started") if !id.contains('/') => begun = true,
+                ("", SUMMARY) => return Ok(vec![folder]),
+                (export, SUMMARY) => found.push(join(&folder, export)),
+                (_, "_started") => begun = true,
                 _ => {}
             }
         }
@@ -359,7 +365,7 @@ fn manifest_folders(place: &Place, listing: &mut Listing<'_>) -> Result<Vec<Stri
         }
         if begun {
             let reason = "an export was begun here, but it is not complete";
-            return Err(Error::Damaged { file: place.store.place(folder), reason });
+            return Err(Error::Damaged { file: place.store.place(&folder), reason });
         }
     }
     Ok(Vec::new())
@@ -404,5 +410,40 @@ fn format_of(name: &str) -> Format {
         Some((_, "ion")) => Format::Ion,
         Some((_, "csv")) => Format::Csv(CsvOptions::default()),
         _ => Format::DynamoDbJson,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_stores_are_searched_alike() {
+        let place = "memory:///other-stores-are-searched-alike";
+        let store = Store::open(place).unwrap();
+        let data = "a/AWSDynamoDB/x/data/1.json";
+        let summary = r#"{"tableArn":"arn:aws:dynamodb:x:0:table/t","exportTime":"2026-03-02T10:00:00Z",
+            "s3Prefix":"a","manifestFilesS3Key":"a/AWSDynamoDB/x/manifest-files.json","itemCount":1,
+            "outputFormat":"DYNAMODB_JSON"}"#;
+        let files = format!("{{\"itemCount\":1,\"dataFileS3Key\":\"{data}\"}}\n");
+        let line = b"{\"Item\":{}}\n";
+        store.put("a/AWSDynamoDB/x/manifest-summary.json", summary.as_bytes()).unwrap();
+        store.put("a/AWSDynamoDB/x/manifest-files.json", files.as_bytes()).unwrap();
+        let error = Export::open(place).unwrap_err().to_string();
+        assert_eq!(error, format!("{data}: the manifest has it, but it is not there"));
+        store.put(data, line).unwrap();
+        let export = Export::open(place).unwrap();
+        assert_eq!(
+            export.info().to_string(),
+            "x: full, as of 2026-03-02T10:00:00Z, of table t, 1 records"
+        );
+        assert_eq!(export.info().stored_bytes, 12);
+        let (mut blocks, mut block) = (export.read(0).unwrap(), Block::new());
+        assert!(blocks.next_block(&mut block).unwrap());
+        assert_eq!(block.bytes(), line);
+        assert!(!blocks.next_block(&mut block).unwrap());
+        assert!(!blocks.next_block(&mut block).unwrap());
+        let error = export.read(1).unwrap_err().to_string();
+        assert_eq!(error, "invalid option: the export has no file of that number");
     }
 }

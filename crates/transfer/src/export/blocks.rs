@@ -275,3 +275,52 @@ impl fmt::Debug for ExportBlocks {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A store that answers for a while.
+    struct Failing(&'static [u8]);
+
+    impl Read for Failing {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if self.0.is_empty() {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "no answer"));
+            }
+            self.0.read(buffer)
+        }
+    }
+
+    #[test]
+    fn a_store_that_fails_is_not_a_file_that_is_damaged() {
+        let gzip: &[u8] = &[0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3];
+        for (form, text) in [
+            (Form::Lines, b"{\"Item\":{}}\n{".as_slice()),
+            (Form::LinesOrDocument, b"{\"Items\":["),
+            (Form::Ion(Shape::Items), b"$ion_1_0 {Item:{}}\n{"),
+            (Form::Lines, gzip),
+        ] {
+            let file = ExportFile {
+                name: "x".to_owned(),
+                stored_bytes: 0,
+                items: None,
+                path: "x".to_owned(),
+                expected: Expected::default(),
+                form,
+            };
+            let blocks = ExportBlocks::new(Box::new(Failing(text)), "s3://b/x".to_owned(), &file);
+            let error = blocks.and_then(|mut blocks| blocks.next_block(&mut Block::new()));
+            let error = error.unwrap_err();
+            assert_eq!(error.to_string(), "cannot read s3://b/x");
+            assert!(error.is_retryable());
+        }
+    }
+
+    #[test]
+    fn blocks_may_be_sent_to_another_thread() {
+        fn is_send<T: Send>() {}
+        is_send::<ExportBlocks>();
+        is_send::<Block>();
+    }
+}

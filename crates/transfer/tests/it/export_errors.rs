@@ -310,6 +310,14 @@ fn several_exports() {
         Chain::new(&windows, windows.first()).unwrap().to,
         Some("2026-03-02T10:30:00Z".parse().unwrap())
     );
+    assert_eq!(
+        Export::open(&format!("{FIXTURE}/AWSDynamoDB/data")).unwrap_err().to_string(),
+        format!(
+            "{}/AWSDynamoDB/data: all incremental exports have their files here: \
+             name the folder of one export",
+            fs::canonicalize(FIXTURE).unwrap().display()
+        )
+    );
     let gap = [windows[0].clone(), windows[2].clone()];
     assert_eq!(
         Chain::new(&gap, None).unwrap_err().to_string(),

@@ -171,6 +171,7 @@ fn an_export_is_found_wherever_it_lies() {
     let own = made.write(&folder.path().join("prefixed"));
     same(&own, Some(7), &json);
     same(&folder.path().join("prefixed/a/b"), Some(7), &json);
+    same(&folder.path().join("prefixed"), Some(7), &json);
     let manifest = own.join("manifest-files.json");
     let keys = fs::read_to_string(&manifest).unwrap();
     fs::write(&manifest, keys.replace("a/b/AWSDynamoDB/x", "elsewhere")).unwrap();
