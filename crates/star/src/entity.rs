@@ -1,4 +1,6 @@
-use crate::{Column, Name};
+use std::borrow::Cow;
+
+use crate::{Column, KeyTemplate, Name};
 
 /// One kind of item in the single table, and how its items become rows.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -68,29 +70,73 @@ pub enum Condition {
         /// The attribute.
         attribute: Box<str>,
     },
+    /// A variable that two templates share stands for the same text in both: `USER#{name}` in the
+    /// partition key and in the sort key is the user's own item, not one about two users.
+    Same {
+        /// The variable.
+        variable: Box<str>,
+        /// One attribute and its template.
+        left: (Box<str>, KeyTemplate),
+        /// The other attribute and its template.
+        right: (Box<str>, KeyTemplate),
+    },
 }
 
-/// The form of a key: literals and variables by turns, `ORD#{orderid}`.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct KeyTemplate {
-    pub(crate) segments: Vec<Segment>,
+/// What an item has for an attribute, as far as a [`Matcher`] asks.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[allow(clippy::exhaustive_enums, reason = "a matcher asks for no more")]
+pub enum Seen<'a> {
+    /// Nothing.
+    Missing,
+    /// A text.
+    Text(Cow<'a, str>),
+    /// A value that is no text.
+    Other,
 }
 
-/// A part of a [`KeyTemplate`].
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-#[allow(clippy::exhaustive_enums, reason = "a key is made of these two")]
-pub enum Segment {
-    /// Text that stands as it is.
-    Literal(Box<str>),
-    /// A variable: up to the literal that follows, or to the end; never empty.
-    Variable(Box<str>),
-}
-
-impl KeyTemplate {
-    /// The parts, in order; no two variables stand side by side.
-    #[must_use]
-    pub fn segments(&self) -> &[Segment] {
-        &self.segments
+impl Matcher {
+    /// Whether every condition holds for an item; the closure tells what it has for an attribute.
+    ///
+    /// ```
+    /// use keystar_star::{Model, Seen};
+    ///
+    /// let model = Model::parse(r#"
+    ///     table = { partition_key = "PK", sort_key = "SK" }
+    ///     entity.user = { pk = "USER#{name}", sk = "USER#{name}", columns.name = "text(64)" }
+    /// "#)?;
+    /// let matches = |pk: &'static str, sk: &'static str| {
+    ///     model.entities[0].matcher.matches(|attribute| match attribute {
+    ///         "PK" => Seen::Text(pk.into()),
+    ///         "SK" => Seen::Text(sk.into()),
+    ///         _ => Seen::Missing,
+    ///     })
+    /// };
+    /// assert!(matches("USER#ann", "USER#ann"));
+    /// assert!(!matches("USER#ann", "USER#bob"));
+    /// # Ok::<(), keystar_star::ModelError>(())
+    /// ```
+    pub fn matches<'a>(&self, seen: impl Fn(&str) -> Seen<'a>) -> bool {
+        let text = |attribute: &str| match seen(attribute) {
+            Seen::Text(text) => Some(text),
+            _ => None,
+        };
+        self.conditions.iter().all(|condition| match condition {
+            Condition::Equals { attribute, value } => {
+                text(attribute).is_some_and(|text| text == **value)
+            }
+            Condition::Like { attribute, template } => {
+                text(attribute).is_some_and(|text| template.matches(&text))
+            }
+            Condition::Has { attribute } => seen(attribute) != Seen::Missing,
+            Condition::Same { variable, left, right } => {
+                let (Some(one), Some(other)) = (text(&left.0), text(&right.0)) else {
+                    return false;
+                };
+                let one = left.1.capture(&one).and_then(|found| found.get(variable));
+                let other = right.1.capture(&other).and_then(|found| found.get(variable));
+                one.is_some() && one == other
+            }
+        })
     }
 }
 

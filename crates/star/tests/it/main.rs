@@ -1,0 +1,10 @@
+//! Models as users write them: what they become, and what they are refused for.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod ecommerce;
