@@ -266,6 +266,16 @@ impl Records {
     }
 }
 
+/// Reads what there is, at least a byte before the end.
+pub(super) fn read_some(text: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match text.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
+
 impl fmt::Debug for ExportBlocks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExportBlocks")

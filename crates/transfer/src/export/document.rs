@@ -1,8 +1,8 @@
-use std::io::{self, Read};
+use std::io::Read;
 
 use super::{
     block::Block,
-    blocks::{Count, Fault, MAX_LINE_BYTES},
+    blocks::{Count, Fault, MAX_LINE_BYTES, read_some},
 };
 
 const BUFFER_BYTES: usize = 128 << 10;
@@ -17,6 +17,8 @@ const MAX_TOKEN_BYTES: usize = 1 << 10;
 pub(super) struct Document {
     text: Box<dyn Read + Send>,
     buffer: Vec<u8>,
+    /// How much of the buffer is text.
+    filled: usize,
     at: usize,
     /// Bytes of the text before the buffer.
     before: u64,
@@ -26,7 +28,7 @@ pub(super) struct Document {
     /// Items of this result.
     found: u64,
     /// Items of the block at hand.
-    filled: u64,
+    in_block: u64,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -66,24 +68,25 @@ impl Document {
     pub(super) fn new(text: Box<dyn Read + Send>, head: Vec<u8>) -> Self {
         Self {
             text,
+            filled: head.len(),
             buffer: head,
             at: 0,
             before: 0,
             place: Place::Outside,
             said: None,
             found: 0,
-            filled: 0,
+            in_block: 0,
         }
     }
 
     pub(super) fn fill(&mut self, block: &mut Block, target: usize) -> Result<Count, Fault> {
         block.buffer.clear();
-        self.filled = 0;
+        self.in_block = 0;
         while block.buffer.len() < target && self.next_item(&mut block.buffer)? {
-            self.filled += 1;
+            self.in_block += 1;
         }
         block.end = block.buffer.len();
-        Ok(Count { lines: self.filled, items: self.filled })
+        Ok(Count { lines: self.in_block, items: self.in_block })
     }
 
     /// Appends the next item as a line; `false` after the last.
@@ -244,7 +247,7 @@ impl Document {
                 }
                 0..b' ' => return Err(self.wrong("a control character in a string")),
                 _ => {
-                    let rest = self.buffer.get(self.at..).unwrap_or_default();
+                    let rest = self.buffer.get(self.at..self.filled).unwrap_or_default();
                     let plain = |byte: &u8| *byte >= b' ' && *byte != b'"' && *byte != b'\\';
                     let run = rest.iter().take_while(|byte| plain(byte)).count();
                     out.extend_from_slice(rest.get(..run).unwrap_or_default());
@@ -271,34 +274,26 @@ impl Document {
     /// The next byte; it stays.
     #[inline]
     fn byte(&mut self) -> Result<Option<u8>, Fault> {
-        if let Some(byte) = self.buffer.get(self.at) {
-            return Ok(Some(*byte));
+        if self.at >= self.filled {
+            self.refill()?;
         }
-        self.refill()?;
-        Ok(self.buffer.first().copied())
+        let there = self.at < self.filled;
+        Ok(if there { self.buffer.get(self.at).copied() } else { None })
     }
 
     #[cold]
     fn refill(&mut self) -> Result<(), Fault> {
-        self.before += self.buffer.len() as u64;
-        self.at = 0;
-        self.buffer.resize(BUFFER_BYTES, 0);
-        let read = loop {
-            match self.text.read(&mut self.buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.buffer.clear();
-                    return Err(error.into());
-                }
-                Ok(read) => break read,
-            }
-        };
-        self.buffer.truncate(read);
+        self.before += self.filled as u64;
+        (self.at, self.filled) = (0, 0);
+        if self.buffer.len() < BUFFER_BYTES {
+            self.buffer.resize(BUFFER_BYTES, 0);
+        }
+        self.filled = read_some(&mut *self.text, &mut self.buffer)?;
         Ok(())
     }
 
     fn too_long(&self) -> Fault {
-        Fault::TooLong(self.filled)
+        Fault::TooLong(self.in_block)
     }
 
     fn wrong(&self, reason: &'static str) -> Fault {
@@ -308,6 +303,8 @@ impl Document {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use proptest::prelude::*;
 
     use super::*;

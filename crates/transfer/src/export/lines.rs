@@ -1,8 +1,8 @@
-use std::io::{self, Read};
+use std::io::Read;
 
 use super::{
     block::{Block, is_blank},
-    blocks::{Count, Fault, MAX_LINE_BYTES},
+    blocks::{Count, Fault, MAX_LINE_BYTES, read_some},
 };
 
 /// A block that one huge line blew up beyond this is given back to the system.
@@ -40,7 +40,8 @@ impl Lines {
         let end = loop {
             make_room(buffer, wanted);
             while filled < wanted && !self.ended {
-                let read = read_some(&mut *self.text, buffer.get_mut(filled..wanted))?;
+                let read =
+                    read_some(&mut *self.text, buffer.get_mut(filled..wanted).unwrap_or_default())?;
                 filled += read;
                 self.ended = read == 0;
             }
@@ -72,16 +73,6 @@ impl Lines {
 fn make_room(buffer: &mut Vec<u8>, bytes: usize) {
     if buffer.len() < bytes {
         buffer.resize(bytes, 0);
-    }
-}
-
-fn read_some(text: &mut dyn Read, buffer: Option<&mut [u8]>) -> io::Result<usize> {
-    let buffer = buffer.unwrap_or_default();
-    loop {
-        match text.read(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            read => return read,
-        }
     }
 }
 

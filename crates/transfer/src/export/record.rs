@@ -212,26 +212,13 @@ impl<'a> Scanner<'a> {
 
     /// Up to the bracket that closes the one here.
     fn skip_container(&mut self) -> Result<(), Error> {
-        let mut depth = 0_usize;
-        while let Some(byte) = self.line.get(self.at) {
-            match byte {
-                b'"' => {
-                    self.string()?;
-                    continue;
-                }
-                b'{' | b'[' => depth += 1,
-                b'}' | b']' => {
-                    depth -= 1;
-                    if depth == 0 {
-                        self.at += 1;
-                        return Ok(());
-                    }
-                }
-                _ => {}
+        match container(self.line.get(self.at..).unwrap_or_default()) {
+            Some(length) => {
+                self.at += length;
+                Ok(())
             }
-            self.at += 1;
+            None => Err(record_error(self.line.len(), "unexpected end of text")),
         }
-        Err(self.wrong("unexpected end of text"))
     }
 
     /// The inside of a string as it is written.
@@ -240,27 +227,12 @@ impl<'a> Scanner<'a> {
         if self.peek() != Some(b'"') {
             return Err(self.wrong("expected a string"));
         }
-        self.at += 1;
-        let start = self.at;
-        loop {
-            let rest = self.line.get(self.at..).unwrap_or_default();
-            if let Some(word) = rest.first_chunk::<8>() {
-                let marks = quotes_and_backslashes(u64::from_le_bytes(*word));
-                self.at += (marks.trailing_zeros() / 8) as usize;
-                if marks == 0 {
-                    continue;
-                }
-            }
-            match self.line.get(self.at) {
-                Some(b'"') => break,
-                Some(b'\\') => self.at += 2,
-                Some(_) => self.at += 1,
-                None => return Err(self.wrong("unexpected end of text")),
-            }
-        }
-        let inside = self.line.get(start..self.at).unwrap_or_default();
-        self.at += 1;
-        Ok(inside)
+        let text = self.line.get(self.at + 1..).unwrap_or_default();
+        let Some(length) = string(text) else {
+            return Err(record_error(self.line.len(), "unexpected end of text"));
+        };
+        self.at += length + 2;
+        Ok(text.get(..length).unwrap_or_default())
     }
 
     #[inline]
@@ -285,6 +257,46 @@ impl<'a> Scanner<'a> {
     #[cold]
     fn wrong(&self, reason: &'static str) -> Error {
         record_error(self.at.min(self.line.len()), reason)
+    }
+}
+
+/// How long the object or array is that the text begins with.
+#[inline]
+fn container(text: &[u8]) -> Option<usize> {
+    let (mut at, mut depth) = (0, 0_usize);
+    loop {
+        match *text.get(at)? {
+            b'"' => at += string(text.get(at + 1..)?)? + 1,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(at + 1);
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+}
+
+/// How long the string is whose inside the text begins with.
+#[inline(always)]
+fn string(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        if let Some(word) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+            let marks = quotes_and_backslashes(u64::from_le_bytes(*word));
+            at += (marks.trailing_zeros() / 8) as usize;
+            if marks == 0 {
+                continue;
+            }
+        }
+        match *text.get(at)? {
+            b'"' => return Some(at),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
     }
 }
 
