@@ -15,9 +15,11 @@
 //! # Ok::<(), keystar_item::Error>(())
 //! ```
 
+mod line;
 mod reader;
 mod writer;
 
+pub use line::{MapEntries, MapLine};
 pub use reader::{Items, parse_item, parse_value};
 pub use writer::{write_attributes, write_item, write_value};
 

@@ -77,7 +77,7 @@ pub fn check(item: &Item<'_>, table: &Table) -> Result<u32, Violation> {
     let (mut has_partition, mut has_sort) = (false, key.sort.is_none());
     let (mut bytes, mut names) = (0, Names::default());
     for (name, value) in &item.attributes {
-        names.meet(name);
+        names.meet(name.as_bytes());
         bytes += check_attribute(name, value, 1)?;
         match check_key_part(name, value, key)? {
             Some(Part::Partition) => has_partition = true,
@@ -295,7 +295,7 @@ fn check_other(value: &AttributeValue<'_>, level: usize) -> Checked<u64> {
         AttributeValue::M(map) => {
             let (mut bytes, mut names) = (3 + map.len() as u64, Names::default());
             for (name, value) in map {
-                names.meet(name);
+                names.meet(name.as_bytes());
                 bytes += check_attribute(name, value, level + 1)?;
             }
             names.check(map)?;
@@ -319,20 +319,23 @@ fn check_other(value: &AttributeValue<'_>, level: usize) -> Checked<u64> {
 /// The names of one map, as far as it takes to see that none is there twice: a filter of 64 bits.
 /// Names that differ in length, first or last byte mostly set different ones, and only if two set
 /// the same are the names themselves compared.
-#[derive(Default)]
-struct Names {
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Names {
     seen: u64,
     clash: bool,
 }
 
 impl Names {
+    /// Notes a name; whether it looks like one that was there.
     #[inline(always)]
-    fn meet(&mut self, name: &str) {
+    pub(crate) fn meet(&mut self, name: &[u8]) -> bool {
         let end = |byte: Option<&u8>| usize::from(*byte.unwrap_or(&0));
-        let ends = end(name.as_bytes().first()) * 5 + end(name.as_bytes().last()) * 11;
+        let ends = end(name.first()) * 5 + end(name.last()) * 11;
         let bit = 1 << ((name.len() + ends) & 63);
-        self.clash |= self.seen & bit != 0;
+        let alike = self.seen & bit != 0;
+        self.clash |= alike;
         self.seen |= bit;
+        alike
     }
 
     #[inline(always)]

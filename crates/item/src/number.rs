@@ -340,7 +340,7 @@ fn parse_exponent(text: &[u8], start: usize) -> Result<i64, Error> {
 }
 
 #[inline]
-fn is_canonical(text: &[u8]) -> bool {
+pub(crate) fn is_canonical(text: &[u8]) -> bool {
     // Most texts that are no number show it at their first or second byte.
     matches!(text, [b'0'..=b'9' | b'-', ..]) && is_canonical_digits(text)
 }

@@ -303,6 +303,16 @@ impl KeySchema {
         }
         true
     }
+
+    /// What [`encode_key`](Self::encode_key) appends for an item whose whole key is this text;
+    /// `false`, and nothing appended, if the key is not one attribute of type S.
+    pub fn encode_text(&self, text: &[u8], out: &mut Vec<u8>) -> bool {
+        let is_text = self.sort.is_none() && self.partition.kind == KeyType::S;
+        if is_text {
+            append_framed(text, out);
+        }
+        is_text
+    }
 }
 
 /// Length first, so that ("a", "bc") and ("ab", "c") are two keys.

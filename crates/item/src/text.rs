@@ -25,8 +25,21 @@ impl<'o> Text<'o> {
         Self { out, at }
     }
 
+    /// Text that goes on at that place, where `out` may hold what is to be overwritten: whoever
+    /// does so again and again finds the room made.
+    #[inline(always)]
+    pub(crate) fn at(out: &'o mut Vec<u8>, at: usize) -> Self {
+        Self { out, at }
+    }
+
     pub(crate) fn finish(self) {
         self.out.truncate(self.at);
+    }
+
+    /// Where the text ends; what `out` holds beyond means nothing.
+    #[inline(always)]
+    pub(crate) fn end(&self) -> usize {
+        self.at
     }
 
     /// Appends bytes of a length known at compile time.
@@ -48,7 +61,7 @@ impl<'o> Text<'o> {
         bytes: &[u8],
         after: &[u8; A],
     ) -> Self {
-        self.place(before, bytes, after);
+        self.place::<false, B, A>(before, bytes, after);
         self.at += B + bytes.len() + A;
         self
     }
@@ -63,7 +76,7 @@ impl<'o> Text<'o> {
         text: &str,
         after: &[u8; A],
     ) -> Self {
-        if self.place(before, text.as_bytes(), after) != 0 {
+        if self.place::<false, B, A>(before, text.as_bytes(), after) != 0 {
             self.at += B;
             return self.escape(text.as_bytes()).literal(after);
         }
@@ -71,10 +84,37 @@ impl<'o> Text<'o> {
         self
     }
 
-    /// Copies three pieces behind the text, which stays as long as it is: the result is not 0 if a
-    /// byte of the middle one must be escaped.
+    /// The same for bytes that may not be text; `None` if they are none. That most bytes are ASCII
+    /// is seen on the way.
     #[inline(always)]
-    fn place<const B: usize, const A: usize>(
+    pub(crate) fn checked<const B: usize, const A: usize>(
+        mut self,
+        before: &[u8; B],
+        bytes: &[u8],
+        after: &[u8; A],
+    ) -> Option<Self> {
+        if self.place::<true, B, A>(before, bytes, after) != 0 {
+            return self.checked_again(before, bytes, after);
+        }
+        self.at += B + bytes.len() + A;
+        Some(self)
+    }
+
+    #[inline(never)]
+    fn checked_again<const B: usize, const A: usize>(
+        self,
+        before: &[u8; B],
+        bytes: &[u8],
+        after: &[u8; A],
+    ) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        Some(self.escaped(before, text, after))
+    }
+
+    /// Copies three pieces behind the text, which stays as long as it is: the result is not 0 if a
+    /// byte of the middle one must be escaped, or is not `ASCII` where that is asked for.
+    #[inline(always)]
+    fn place<const ASCII: bool, const B: usize, const A: usize>(
         &mut self,
         before: &[u8; B],
         bytes: &[u8],
@@ -87,7 +127,7 @@ impl<'o> Text<'o> {
         let Some((middle, last)) = place.split_last_chunk_mut::<A>() else { return 0 };
         *first = *before;
         *last = *after;
-        copy(bytes, middle)
+        copy::<ASCII>(bytes, middle)
     }
 
     /// Appends base64 with padding.
@@ -145,10 +185,12 @@ impl<'o> Text<'o> {
     }
 }
 
-/// Copies a piece of text; the result is not 0 if a byte of it must be escaped. A loop over words
-/// instead of `memcpy`, because most texts are shorter than a call of it is worth.
+/// Copies a piece of text; the result is not 0 if a byte of it must be escaped, or is not `ASCII`
+/// where that is asked for. A loop over words instead of `memcpy`, because most texts are shorter
+/// than a call of it is worth.
 #[inline(always)]
-fn copy(from: &[u8], to: &mut [u8]) -> u64 {
+fn copy<const ASCII: bool>(from: &[u8], to: &mut [u8]) -> u64 {
+    let to_escape = if ASCII { to_look_at } else { to_escape };
     let mut marks = 0;
     let (words, _) = from.as_chunks::<8>();
     let (places, _) = to.as_chunks_mut::<8>();
@@ -174,7 +216,7 @@ fn copy(from: &[u8], to: &mut [u8]) -> u64 {
         let middle = from.len() / 2;
         if let (Some(byte), Some(place)) = (from.get(middle), to.get_mut(middle)) {
             *place = *byte;
-            marks |= u64::from(ESCAPES[usize::from(*byte)]);
+            marks |= mark_of::<ASCII>(*byte);
         }
         if let Some(place) = to.first_mut() {
             *place = *first;
@@ -182,21 +224,39 @@ fn copy(from: &[u8], to: &mut [u8]) -> u64 {
         if let Some(place) = to.last_mut() {
             *place = *last;
         }
-        marks |= u64::from(ESCAPES[usize::from(*first)] | ESCAPES[usize::from(*last)]);
+        marks |= mark_of::<ASCII>(*first) | mark_of::<ASCII>(*last);
     }
     marks
+}
+
+#[inline(always)]
+fn mark_of<const ASCII: bool>(byte: u8) -> u64 {
+    let beyond = if ASCII { byte & 0x80 } else { 0 };
+    u64::from(ESCAPES[usize::from(byte)] | beyond)
 }
 
 /// Marks the bytes of a word that must be escaped with their top bit. Bytes above a marked one may
 /// be marked wrongly, so only zero or not, and the lowest mark, mean something.
 #[inline(always)]
 pub(crate) const fn to_escape(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
+    // Bytes of 0x80 and more are never escaped, so one `!word` serves all.
+    below_or_special(word) & !word & (ONES * 0x80)
+}
+
+/// The same, and marks the bytes of 0x80 and more.
+#[inline(always)]
+const fn to_look_at(word: u64) -> u64 {
+    (below_or_special(word) | word) & (ONES * 0x80)
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+#[inline(always)]
+const fn below_or_special(word: u64) -> u64 {
     let control = word.wrapping_sub(ONES * 0x20);
     let quote = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
     let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
-    // Bytes of 0x80 and more are never escaped, so one `!word` serves all three.
-    (control | quote | backslash) & !word & (ONES * 0x80)
+    control | quote | backslash
 }
 
 /// What follows the backslash for each byte; 0 for bytes that stand for themselves.

@@ -5,6 +5,7 @@ mod decode;
 mod document;
 mod encode;
 mod error;
+mod line;
 mod loss;
 mod map;
 mod mapping;
@@ -21,6 +22,7 @@ mod text;
 mod unmap;
 
 pub use error::{Error, ErrorKind, SpecError};
+pub use line::Lines;
 pub use loss::{Loss, LossCount, LossKind, Losses};
 pub use map::{Mapped, Offload};
 pub use mapping::{FilterReason, Mapping, Route, RuleIndex};

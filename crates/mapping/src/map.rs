@@ -218,15 +218,13 @@ impl Mapping {
     ) -> Result<Envelope<'r>, Reject> {
         let no_rule = || Reject::new(RejectReason::NoRule, "");
         let rule = self.rule(index).filter(|rule| !rule.skip).ok_or_else(no_rule)?;
-        if let (true, Some(key)) = (rule.is_key_itself, plain(subject.key)) {
+        if let (true, Some(key)) = (rule.is_key_itself, plain(subject.key))
+            && !self.is_prefixed(subject.key, subject.db)
+        {
             // The way of most records: the key is the item's key, and nothing is lost with it.
-            if self.db_style != DbStyle::Prefix
-                || db_prefix(subject.key, Some(subject.db)).is_none()
-            {
-                let encoder = Encoder { mapping: self, rule };
-                let pk = AttributeValue::S(Cow::Borrowed(key));
-                return Ok(Envelope { encoder, subject, pk, sk: None, tells_key: false });
-            }
+            let encoder = Encoder { mapping: self, rule };
+            let pk = AttributeValue::S(Cow::Borrowed(key));
+            return Ok(Envelope { encoder, subject, pk, sk: None, tells_key: false });
         }
         let segments = rule.pattern.segments(subject.key).ok_or_else(no_rule)?;
         let source =
@@ -259,6 +257,14 @@ impl Mapping {
         };
         let tells_key = !kept && self.names.redis_key.is_some();
         Ok(Envelope { encoder, subject, pk, sk, tells_key })
+    }
+}
+
+impl Mapping {
+    /// Whether something goes before the key to tell its database.
+    #[inline]
+    pub(crate) fn is_prefixed(&self, key: &[u8], db: u32) -> bool {
+        self.db_style == DbStyle::Prefix && db_prefix(key, Some(db)).is_some()
     }
 }
 

@@ -47,6 +47,8 @@ pub(crate) struct Rule {
     pub(crate) is_key_itself: bool,
     /// Another rule makes items of the same keys, so the type is written where it is not fixed.
     pub(crate) shares_keys: bool,
+    /// A hash becomes its key and a map of its fields as they are, and nothing else.
+    pub(crate) is_straight: bool,
 }
 
 /// Whether the Redis key can be read back from the item's key.
@@ -168,6 +170,7 @@ impl Rule {
             key_kept: KeyKept::Never,
             is_key_itself: false,
             shares_keys: false,
+            is_straight: false,
             pk,
             sk,
             pattern,
@@ -388,7 +391,8 @@ impl Rule {
         same_keys && dbs && self.kinds & later.kinds == later.kinds
     }
 
-    /// Finds out, when all else about the rule is known, whether keys need no work.
+    /// Finds out, when all else about the rule is known, whether keys need no work, and hashes
+    /// next to none.
     pub(crate) fn settle(&mut self, table: &Table) {
         self.is_key_itself = matches!(self.pattern, Pattern::Any)
             && self.pk.is_key()
@@ -397,6 +401,13 @@ impl Rule {
             && self.key_kept == KeyKept::Always
             && self.type_style != TypeStyle::Never
             && table.key.partition.kind == KeyType::S;
+        self.is_straight = self.is_key_itself
+            && self.layout == Layout::Item
+            && self.numbers == Numbers::Exact
+            && self.fields.is_empty()
+            && self.attributes.is_empty()
+            && !self.writes_type(Kind::Hash)
+            && table.indexes.is_empty();
     }
 
     /// Whether items of the two rules may have the same keys.

@@ -17,13 +17,18 @@ pub(crate) struct NotText;
 /// The text of bytes that stand for themselves: what nearly all keys and names do.
 #[inline]
 pub(crate) fn plain(bytes: &[u8]) -> Option<&str> {
+    if is_marked(bytes) { None } else { std::str::from_utf8(bytes).ok() }
+}
+
+/// Whether the bytes stand for others than themselves even if they are text.
+#[inline]
+pub(crate) fn is_marked(bytes: &[u8]) -> bool {
     // Most names do not begin with the mark's first letter: one look tells.
-    let is_marked = match bytes.first() {
+    match bytes.first() {
         None => true,
         Some(b'b') => bytes.starts_with(MARK.as_bytes()),
         Some(_) => false,
-    };
-    if is_marked { None } else { std::str::from_utf8(bytes).ok() }
+    }
 }
 
 /// The text that stands for a key or a name; never empty.

@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use keystar_extract::{Batch, Entry, Failure};
 use keystar_item::limits::{Violation, ViolationKind};
 use keystar_mapping::{Mapped, Mapping, PartState, Reject, Route, RuleIndex};
-use keystar_rdb::{Head, Part, Record};
+use keystar_rdb::{Frame, Head, Part, Record};
 
 use crate::rejects::Rejected;
 
@@ -65,6 +65,24 @@ struct Piecewise {
 /// What the caller's side says to a record that was mapped: every item may break a limit.
 pub(crate) type Verdict = Result<(), Violation>;
 
+/// The caller's side: sees every entry of a batch, in order.
+pub(crate) trait Clerk {
+    /// Takes note of a fate. Where it refuses a record that was mapped, it is called again with
+    /// the rejection.
+    fn take(&mut self, fate: Fate<'_>) -> Verdict;
+
+    /// Takes a record that the rule would map, before it is decoded; `false` to have it mapped.
+    fn take_raw(&mut self, _rule: RuleIndex, _frame: &Frame<'_>) -> bool {
+        false
+    }
+}
+
+impl<F: FnMut(Fate<'_>) -> Verdict> Clerk for F {
+    fn take(&mut self, fate: Fate<'_>) -> Verdict {
+        self(fate)
+    }
+}
+
 /// Why a record that has a rule became no items.
 enum Refusal {
     NoRule,
@@ -89,15 +107,17 @@ impl<'m> Mapper<'m> {
         Self { mapping, turnstile: Turnstile::default() }
     }
 
-    /// Takes every entry of the batch to its fate, in order. Where `on` refuses a record that was
-    /// mapped, it is called again with the rejection.
-    pub(crate) fn map_batch(&self, batch: &Batch, mut on: impl FnMut(Fate<'_>) -> Verdict) {
+    /// Takes every entry of the batch to its fate, in order.
+    pub(crate) fn map_batch(&self, batch: &Batch, mut on: impl Clerk) {
         // Empty between records, so it can be lent to any of them as it is.
         let mut spare = Mapped::<'static>::new();
         for entry in batch.entries() {
             match entry {
                 Entry::Frame(frame) => {
                     let Some(rule) = self.route(&frame.head, &mut on) else { continue };
+                    if on.take_raw(rule, &frame) {
+                        continue;
+                    }
                     let Some(context) = batch.context() else { continue };
                     match frame.decode(context) {
                         Ok(record) => {
@@ -134,11 +154,7 @@ impl<'m> Mapper<'m> {
         }
     }
 
-    fn route(
-        &self,
-        head: &Head<'_>,
-        on: &mut impl FnMut(Fate<'_>) -> Verdict,
-    ) -> Option<RuleIndex> {
+    fn route(&self, head: &Head<'_>, on: &mut impl Clerk) -> Option<RuleIndex> {
         match self.mapping.route(head) {
             Route::Rule(rule) => return Some(rule),
             Route::Filtered(reason) => settle(on, Fate::Filtered(reason.name())),
@@ -154,7 +170,7 @@ impl<'m> Mapper<'m> {
         rule: RuleIndex,
         record: &'a Record<'a>,
         mapped: &mut Mapped<'a>,
-        on: &mut impl FnMut(Fate<'_>) -> Verdict,
+        on: &mut impl Clerk,
     ) {
         let refused = self.try_record(head, rule, record, mapped, on);
         if let Err(refusal) = refused {
@@ -168,14 +184,14 @@ impl<'m> Mapper<'m> {
         rule: RuleIndex,
         record: &'a Record<'a>,
         mapped: &mut Mapped<'a>,
-        on: &mut impl FnMut(Fate<'_>) -> Verdict,
+        on: &mut impl Clerk,
     ) -> Result<(), Refusal> {
         self.mapping.map(rule, record, mapped)?;
         let record = Source::Record(record);
-        Ok(on(Fate::Mapped(Pieces { head, rule, mapped, record, last: true }))?)
+        Ok(on.take(Fate::Mapped(Pieces { head, rule, mapped, record, last: true }))?)
     }
 
-    fn part(&self, part: &Part, ordinal: u64, on: &mut impl FnMut(Fate<'_>) -> Verdict) {
+    fn part(&self, part: &Part, ordinal: u64, on: &mut impl Clerk) {
         let mut piecewise = self.turnstile.pass(ordinal);
         let first = piecewise.state.is_none() && !piecewise.settled;
         if first {
@@ -205,12 +221,18 @@ impl<'m> Mapper<'m> {
         rule: RuleIndex,
         state: &mut PartState,
         part: &Part,
-        on: &mut impl FnMut(Fate<'_>) -> Verdict,
+        on: &mut impl Clerk,
     ) -> Result<(), Refusal> {
         let mut mapped = Mapped::new();
         self.mapping.map_part(state, part, &mut mapped)?;
         let (head, record) = (&part.head, Source::Part(part));
-        Ok(on(Fate::Mapped(Pieces { head, rule, mapped: &mapped, record, last: part.last }))?)
+        Ok(on.take(Fate::Mapped(Pieces {
+            head,
+            rule,
+            mapped: &mapped,
+            record,
+            last: part.last,
+        }))?)
     }
 }
 
@@ -231,8 +253,8 @@ impl Turnstile {
 }
 
 /// Tells a fate that the caller's side cannot refuse.
-fn settle(on: &mut impl FnMut(Fate<'_>) -> Verdict, fate: Fate<'_>) {
-    let verdict = on(fate);
+fn settle(on: &mut impl Clerk, fate: Fate<'_>) {
+    let verdict = on.take(fate);
     debug_assert!(verdict.is_ok(), "only items can be refused");
 }
 

@@ -14,8 +14,8 @@ use std::{
 use futures_executor::block_on;
 use jiff::Timestamp;
 use keystar_extract::{Batch, Entry, Position, RdbFile, RdbOptions, Source};
-use keystar_mapping::{DbStyle, Losses, Mapping};
-use keystar_rdb::{Db, UnixMillis};
+use keystar_mapping::{DbStyle, Lines, Losses, Mapping, RuleIndex};
+use keystar_rdb::{Db, Frame, UnixMillis};
 use keystar_transfer::{
     Encoded, ImportOptions, ImportReader, ImportWriter, ItemEncoder, ItemSink, Mark, Offloads,
     Origin, Receipt, local_folder,
@@ -26,7 +26,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     Counts, Error, Interrupt, Progress, Report, Start, Verification, VerifyOptions,
     conveyor::{Ended, Work, convey},
-    mapper::{Fate, Mapper, Verdict},
+    mapper::{Clerk, Fate, Mapper, Verdict},
     names::Names,
     rejects::{self, RejectFile, Rejected},
     report,
@@ -551,22 +551,56 @@ impl Encoders {
     }
 }
 
-impl Work for Copying<'_> {
-    type Bench = Option<Box<dyn ItemEncoder>>;
+impl<'m> Work for Copying<'m> {
+    type Bench = Option<Bench<'m>>;
     type Output = Copied;
 
     fn bench(&self) -> Self::Bench {
-        self.encoders.take()
+        let encoder = self.encoders.take()?;
+        let lines = encoder.takes_lines().then(|| Lines::new(self.mapping));
+        Some(Bench { mapping: self.mapping, encoder, lines })
     }
 
-    fn work(&self, encoder: &mut Self::Bench, batch: &Batch) -> Copied {
+    fn work(&self, bench: &mut Self::Bench, batch: &Batch) -> Copied {
         let mut copied = Copied::default();
         // There is an encoder for every worker.
-        let Some(encoder) = encoder else { return copied };
-        self.mapper.map_batch(batch, |fate| copied.settle(encoder.as_mut(), fate, self.mapping));
-        copied.encoded = encoder.take();
+        let Some(bench) = bench else { return copied };
+        self.mapper.map_batch(batch, Copyist { bench, copied: &mut copied });
+        copied.encoded = bench.encoder.take();
         copied.tally.counts.items = copied.encoded.items() as u64;
         copied
+    }
+}
+
+/// What a worker keeps from batch to batch.
+struct Bench<'m> {
+    mapping: &'m Mapping,
+    encoder: Box<dyn ItemEncoder>,
+    /// Where the encoder takes lines: the short way of plain hashes.
+    lines: Option<Lines<'m>>,
+}
+
+/// A worker at a batch.
+struct Copyist<'b, 'm> {
+    bench: &'b mut Bench<'m>,
+    copied: &'b mut Copied,
+}
+
+impl Clerk for Copyist<'_, '_> {
+    fn take(&mut self, fate: Fate<'_>) -> Verdict {
+        let Bench { mapping, encoder, .. } = &mut *self.bench;
+        self.copied.settle(encoder.as_mut(), fate, mapping)
+    }
+
+    #[inline]
+    fn take_raw(&mut self, rule: RuleIndex, frame: &Frame<'_>) -> bool {
+        let Bench { encoder, lines: Some(lines), .. } = &mut *self.bench else { return false };
+        let Some(line) = lines.line(rule, frame) else { return false };
+        let taken = encoder.push_line(&frame.head.key, line, Origin(frame.head.offset));
+        let counts = &mut self.copied.tally.counts;
+        counts.read += u64::from(taken);
+        counts.written += u64::from(taken);
+        taken
     }
 }
 

@@ -331,7 +331,8 @@ impl Work for Planning<'_> {
         let mut seen = Box::new(Seen { made: Items::new(self.top), ..Seen::default() });
         // There is an encoder for every worker.
         let Some(encoder) = encoder else { return seen };
-        self.mapper.map_batch(batch, |fate| self.settle(&mut seen, encoder.as_mut(), fate));
+        self.mapper
+            .map_batch(batch, |fate: Fate<'_>| self.settle(&mut seen, encoder.as_mut(), fate));
         seen.encoded = encoder.take();
         seen
     }

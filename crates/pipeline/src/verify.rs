@@ -379,7 +379,7 @@ impl Work for DumpSide<'_> {
 
     fn work(&self, (): &mut (), batch: &Batch) -> ReadBatch {
         let mut read = ReadBatch::default();
-        self.mapper.map_batch(batch, |fate| {
+        self.mapper.map_batch(batch, |fate: Fate<'_>| {
             self.settle(fate, &mut read);
             Verdict::Ok(())
         });

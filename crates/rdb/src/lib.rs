@@ -13,6 +13,7 @@ mod elements;
 mod encoding;
 mod error;
 mod event;
+mod fields;
 mod filter;
 mod frame;
 mod glob;

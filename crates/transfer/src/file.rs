@@ -15,8 +15,10 @@ use crate::{
     store::{Store, Upload},
 };
 
-/// Bytes that are gathered for a write and asked for by a read.
+/// Bytes that are asked for by a read.
 const BUFFER_BYTES: usize = 128 << 10;
+/// Bytes that are gathered for a write; what is larger is written as it is.
+const GATHERED_BYTES: usize = 32 << 10;
 /// No item's text is longer: 400 KB at six characters for a byte, with room to spare.
 const MAX_RECORD_BYTES: usize = 16 << 20;
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
@@ -63,7 +65,7 @@ impl FileWriter {
         let stored = Hashed { upload: store.create(at)?, digest: Sha256::new(), bytes: 0 };
         let out = match compression {
             Compression::None => {
-                Compressor::None(io::BufWriter::with_capacity(BUFFER_BYTES, stored))
+                Compressor::None(io::BufWriter::with_capacity(GATHERED_BYTES, stored))
             }
             Compression::Gzip { level } => {
                 Compressor::Gzip(GzEncoder::new(stored, flate2::Compression::new(level)))

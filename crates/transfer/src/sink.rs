@@ -70,6 +70,22 @@ pub trait ItemEncoder: Debug + Send {
     /// The rule that the item breaks; the batch is as before.
     fn push(&mut self, item: &Item<'_>, origin: Origin) -> Result<u32, Violation>;
 
+    /// Whether the sink's text is DynamoDB JSON, so that lines can be
+    /// [pushed](Self::push_line) as they are.
+    fn takes_lines(&self) -> bool {
+        false
+    }
+
+    /// Appends an item that is a line of DynamoDB JSON already, newline included. The caller vouches
+    /// that it is what [`json::write_item`](keystar_item::json::write_item) writes for an item
+    /// that keeps the limits, and that `key` is the item's whole key, one attribute of type S.
+    ///
+    /// `false`, and the batch is as before, if the sink takes no lines or its table has another
+    /// kind of key.
+    fn push_line(&mut self, _key: &[u8], _line: &[u8], _origin: Origin) -> bool {
+        false
+    }
+
     /// Where the next item will come: to go back to if a record turns out to be rejected.
     fn position(&self) -> Position;
 

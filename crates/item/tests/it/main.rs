@@ -7,6 +7,7 @@ mod hostile;
 mod ion;
 mod json;
 mod limits;
+mod line;
 mod number;
 mod scan;
 mod table;

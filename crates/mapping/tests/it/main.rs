@@ -11,5 +11,6 @@ mod big;
 mod casts;
 mod data;
 mod laws;
+mod lines;
 mod reference;
 mod spec;

@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use keystar_kit::dump::DumpWriter;
+use keystar_kit::{
+    dump::DumpWriter,
+    generate::{self, Shape},
+};
 use keystar_pipeline::{
     Error, Interrupt, MigrationOptions, MigrationSpec, Progress, Report, Selection, Start, migrate,
     verify_run,
@@ -286,6 +289,23 @@ fn threads_do_not_change_the_files() {
     let report = migrate(&job.spec, &options, &Interrupt::new(), &Progress::default()).unwrap();
     assert!(report.complete);
     assert_eq!(files(&job.out()), alone);
+}
+
+/// Plain hashes go from the dump to the files without being mapped; a rule with something to say
+/// about a field that none of them has sends them the long way.
+#[test]
+fn the_short_way_leads_to_the_same_files() {
+    let ruled = "[[rule]]\nkeys = '*'\nfields.absent = { drop = true }";
+    for shape in [Shape::Article { records: 3000 }, Shape::Mixed { records: 3000 }] {
+        let mut bytes = Vec::new();
+        generate::write(shape, 7, 11, &mut bytes).unwrap();
+        let [short, long] = ["", ruled].map(|mapping| Job::of_bytes(&bytes, mapping));
+        let [a, b] = [&short, &long].map(|job| job.run(Start::Fresh).unwrap());
+        assert_eq!(a.counts, b.counts);
+        assert_eq!(a.losses, b.losses);
+        assert!(a.counts.written > 1000);
+        assert!(files(&short.out()) == files(&long.out()), "{shape:?}: the files differ");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use keystar_rdb::{Level, Options, Parser};
 
-use crate::{fixture, render};
+use crate::{fields, fixture, render};
 
 pub(crate) fn levels() -> [Options; 7] {
     [
@@ -90,6 +90,7 @@ fn levels_tell_the_same_values() {
             match parser.step() {
                 Ok(keystar_rdb::Step::Event(keystar_rdb::Event::Frame(frame))) => {
                     heads.push(frame.head.clone().into_owned());
+                    fields::assert_as_decoded(&frame, &context);
                     frames.push(match frame.decode(&context) {
                         Ok(record) => render::event(&keystar_rdb::Event::Record(record)),
                         Err(error) => render::error(&error),

@@ -8,6 +8,8 @@ use keystar_rdb::{
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::fields;
+
 /// A file made by hand.
 pub(crate) struct Dump(Vec<u8>);
 
@@ -800,6 +802,7 @@ fn assert_read_back(value: &Value<'static>) {
             if keys == 1 {
                 assert_eq!(frame.payload, payload, "{encoding}");
                 assert_eq!(frame.decode(&context).unwrap().value, expected, "{encoding}");
+                assert_shown(&frame, &context, &expected);
                 let restore = frame.to_dump(&context).unwrap();
                 // RESTORE would count the deleted entries of our streams, too.
                 assert_eq!(decode_dump(&restore).unwrap(), expected, "{encoding}");
@@ -819,6 +822,22 @@ fn assert_read_back(value: &Value<'static>) {
                 }
             }
             assert_eq!(told, [expected.clone(), Value::String("value".into())], "{encoding}");
+        }
+    }
+}
+
+/// The fields of hashes of the layouts without expiries and templates are shown, others never.
+fn assert_shown(frame: &Frame<'_>, context: &Context, value: &Value<'_>) {
+    const SHOWN: [&str; 4] = ["hash", "hash_zipmap", "hash_ziplist", "hash_listpack"];
+    let shown = fields::assert_as_decoded(frame, context);
+    assert_eq!(shown, SHOWN.contains(&frame.head.encoding.name()), "{value:?}");
+    // Whatever is changed or cut, no other fields are told than those of the decoder.
+    let bytes = if shown { frame.payload.len().min(60) } else { 0 };
+    for at in 0..bytes {
+        let mut payload = frame.payload.to_vec();
+        payload[at] ^= 0x51;
+        for payload in [&payload[..], &frame.payload[..at]] {
+            fields::assert_as_decoded(&Frame::new(frame.head.clone(), payload, 0), context);
         }
     }
 }

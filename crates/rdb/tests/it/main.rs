@@ -5,6 +5,7 @@
 mod chunks;
 mod dumps;
 mod encode;
+mod fields;
 mod fixture;
 mod golden;
 mod law;
