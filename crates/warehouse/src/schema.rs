@@ -1,0 +1,107 @@
+//! The types of columns while they are worked on: Arrow's, with views for text and bytes, which
+//! the engine copies, hashes and compares the fastest. In a file a view and its plain type are one.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{
+    DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit,
+};
+use keystar_sql::{SqlType, Table};
+use keystar_star::Type;
+
+use crate::commit::CommitColumn;
+
+/// A table's columns.
+pub(crate) fn of_table(table: &Table) -> SchemaRef {
+    let fields = table
+        .columns
+        .iter()
+        .map(|column| Field::new(column.name.as_str(), of_sql(&column.ty), column.nullable));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// The same columns with text and bytes as views, at the top only: the engine's functions for lists
+/// and structs know the plain types best.
+pub(crate) fn with_views(schema: &Schema) -> SchemaRef {
+    mapped(schema, |ty| match ty {
+        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+        DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+        other => other.clone(),
+    })
+}
+
+/// The same columns with the plain types of text and bytes, which every reader of Arrow knows.
+pub(crate) fn without_views(schema: &Schema) -> SchemaRef {
+    mapped(schema, |ty| match ty {
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        other => other.clone(),
+    })
+}
+
+fn mapped(schema: &Schema, to: impl Fn(&DataType) -> DataType) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| -> FieldRef {
+        Arc::new(Field::new(field.name(), to(field.data_type()), field.is_nullable()))
+    });
+    Arc::new(Schema::new(fields.collect::<Fields>()))
+}
+
+/// The columns as a commit tells them.
+pub(crate) fn described(schema: &Schema) -> Vec<CommitColumn> {
+    without_views(schema)
+        .fields()
+        .iter()
+        .map(|field| CommitColumn {
+            name: field.name().clone(),
+            ty: field.data_type().to_string(),
+            nullable: field.is_nullable(),
+        })
+        .collect()
+}
+
+fn of_sql(ty: &SqlType) -> DataType {
+    match ty {
+        SqlType::Bool => DataType::Boolean,
+        SqlType::Int => DataType::Int64,
+        SqlType::Decimal { precision, scale } => decimal(*precision, *scale),
+        SqlType::Double => DataType::Float64,
+        SqlType::Date => DataType::Date32,
+        SqlType::Timestamp => timestamp(),
+        SqlType::Bytes { .. } => DataType::BinaryView,
+        SqlType::Nested(ty) => of_model(ty),
+        // Text and JSON; what a later version adds would be a type that only this one can name.
+        _ => DataType::Utf8View,
+    }
+}
+
+/// Inside of a list or a struct: as in the lake's files.
+fn of_model(ty: &Type) -> DataType {
+    match ty {
+        Type::Bool => DataType::Boolean,
+        Type::Int => DataType::Int64,
+        Type::Decimal { precision, scale } => decimal(*precision, *scale),
+        Type::Double => DataType::Float64,
+        Type::Date(_) => DataType::Date32,
+        Type::Timestamp(_) => timestamp(),
+        Type::Bytes { .. } => DataType::Binary,
+        Type::List(element) => {
+            DataType::List(Arc::new(Field::new("item", of_model(element), true)))
+        }
+        Type::Struct(fields) => DataType::Struct(
+            fields
+                .iter()
+                .map(|field| Field::new(field.name.as_str(), of_model(&field.ty), true))
+                .collect(),
+        ),
+        _ => DataType::Utf8,
+    }
+}
+
+/// No more than 38 digits, and a scale within them: the model is checked.
+fn decimal(precision: u8, scale: u8) -> DataType {
+    DataType::Decimal128(precision, i8::try_from(scale).unwrap_or(i8::MAX))
+}
+
+fn timestamp() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
