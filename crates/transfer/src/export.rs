@@ -76,6 +76,8 @@ pub struct ExportInfo {
     pub stored_bytes: u64,
     /// The files' text form: never CSV, which knows no types.
     pub format: Format,
+    /// What a user should hear of it, though it can be read: a summary that was edited.
+    pub remarks: Vec<String>,
 }
 
 /// What an export holds.
@@ -213,7 +215,7 @@ impl Export {
     }
 
     fn by_manifest(store: &Store, listing: &mut Listing<'_>, folder: &str) -> Result<Self, Error> {
-        let summary = Summary::read(store, listing, folder)?;
+        let (summary, remark) = Summary::read(store, listing, folder)?;
         let place = store.place(&join(folder, SUMMARY));
         let kind = summary.kind(&place)?;
         let format = summary.format(&place)?;
@@ -251,6 +253,7 @@ impl Export {
             items: Some(summary.item_count),
             stored_bytes: files.iter().map(|file| file.stored_bytes).sum(),
             format,
+            remarks: remark.into_iter().collect(),
         };
         Ok(Self { store: store.clone(), info, files })
     }
@@ -293,6 +296,7 @@ impl Export {
             items: reader.manifest().map(|manifest| manifest.items),
             stored_bytes: files.iter().map(|file| file.stored_bytes).sum(),
             format,
+            remarks: Vec::new(),
         };
         Ok(Self { store: reader.store, info, files })
     }

@@ -39,14 +39,20 @@ pub(super) struct DataFile {
 }
 
 impl Summary {
+    /// The summary, and a remark if it is not the one that DynamoDB wrote.
     pub(super) fn read(
         store: &Store,
         listing: &mut Listing<'_>,
         folder: &str,
-    ) -> Result<Self, Error> {
-        let (path, text) = checked(store, listing, folder, SUMMARY)?;
-        serde_json::from_slice(&text)
-            .map_err(|source| Error::Json { place: store.place(&path), source })
+    ) -> Result<(Self, Option<String>), Error> {
+        let (path, text, mismatch) = checked(store, listing, folder, SUMMARY)?;
+        let summary = serde_json::from_slice(&text)
+            .map_err(|source| Error::Json { place: store.place(&path), source })?;
+        // Somebody edits it when an export is handed on: account and bucket are named in it. What
+        // it says of the data is checked against the list of files, which has its own checksum.
+        let remark =
+            mismatch.map(|mismatch| format!("{mismatch}: it was changed after the export"));
+        Ok((summary, remark))
     }
 
     /// The files, by name.
@@ -57,7 +63,10 @@ impl Summary {
         folder: &str,
     ) -> Result<Vec<DataFile>, Error> {
         let name = self.manifest_files_s3_key.rsplit('/').next().unwrap_or_default();
-        let (path, text) = checked(store, listing, folder, name)?;
+        let (path, text, mismatch) = checked(store, listing, folder, name)?;
+        if let Some(mismatch) = mismatch {
+            return Err(mismatch);
+        }
         let place = store.place(&path);
         let mut files = Vec::new();
         for (line, number) in text.split(|byte| *byte == b'\n').zip(1..) {
@@ -125,13 +134,13 @@ impl Summary {
     }
 }
 
-/// A small file with its path, held against its checksum if there is one.
+/// A small file with its path, and how it differs from its checksum if there is one.
 fn checked(
     store: &Store,
     listing: &mut Listing<'_>,
     folder: &str,
     name: &str,
-) -> Result<(String, Vec<u8>), Error> {
+) -> Result<(String, Vec<u8>, Option<Error>), Error> {
     let path = join(folder, name);
     let Some(text) = store.get(&path)? else {
         return Err(Error::Missing {
@@ -150,13 +159,14 @@ fn checked(
         let found = md5(&text);
         let checksum = checksum.trim_ascii();
         if checksum != found.as_bytes() {
-            return Err(Error::Checksum {
+            let mismatch = Error::Checksum {
                 file: store.place(&path),
                 algorithm: "MD5",
                 expected: String::from_utf8_lossy(checksum).into_owned(),
                 found,
-            });
+            };
+            return Ok((path, text, Some(mismatch)));
         }
     }
-    Ok((path, text))
+    Ok((path, text, None))
 }

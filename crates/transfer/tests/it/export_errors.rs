@@ -113,22 +113,38 @@ fn a_file_that_is_another() {
 }
 
 #[test]
-fn a_manifest_that_was_changed() {
+fn a_list_of_files_that_was_changed() {
     let folder = tempfile::tempdir().unwrap();
     let own = folder.path().join("AWSDynamoDB").join(FULL);
-    for (name, end) in
-        [("manifest-summary", "md5"), ("manifest-files", "md5"), ("manifest-files", "checksum")]
-    {
+    for end in ["md5", "checksum"] {
         copy(&Path::new(FIXTURE).join("AWSDynamoDB").join(FULL), &own);
-        fs::rename(own.join(format!("{name}.md5")), own.join(format!("{name}.{end}"))).unwrap();
-        let path = own.join(format!("{name}.json"));
+        let path = own.join("manifest-files.json");
+        fs::rename(path.with_extension("md5"), own.join(format!("manifest-files.{end}"))).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{text} ")).unwrap();
         let said = failure(folder.path(), "");
-        let expected = format!("AWSDynamoDB/{FULL}/{name}.json: its MD5 is ");
+        let expected = format!("AWSDynamoDB/{FULL}/manifest-files.json: its MD5 is ");
         assert!(said.starts_with(&expected), "{said}");
         fs::remove_dir_all(&own).unwrap();
     }
+}
+
+/// Exports are handed on with their account and bucket taken out.
+#[test]
+fn a_summary_that_was_edited_is_remarked_on_and_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("AWSDynamoDB").join(FULL);
+    copy(&Path::new(FIXTURE).join("AWSDynamoDB").join(FULL), &own);
+    let path = own.join("manifest-summary.json");
+    let untouched = Export::open(folder.path().to_str().unwrap()).unwrap();
+    assert!(untouched.info().remarks.is_empty());
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{text} ")).unwrap();
+    let export = Export::open(folder.path().to_str().unwrap()).unwrap();
+    let [remark] = &export.info().remarks[..] else { panic!("{:?}", export.info().remarks) };
+    assert!(remark.contains("manifest-summary.json: its MD5 is "), "{remark}");
+    assert!(remark.ends_with("as expected: it was changed after the export"), "{remark}");
+    assert_eq!(export.info().items, untouched.info().items);
 }
 
 #[test]
