@@ -37,12 +37,21 @@ impl TryFrom<ModelSpec> for Model {
     fn try_from(spec: ModelSpec) -> Result<Self, ModelError> {
         let mut faults = Faults::default();
         let table = table(&spec, &mut faults);
+        if !faults.is_empty() {
+            return faults.or_fail();
+        }
         let entities = entity::entities(&spec, &table, &mut faults);
         if !faults.is_empty() {
             return faults.or_fail();
         }
-        let calendar = spec.calendar.as_ref().and_then(|spec| calendar(spec, &mut faults));
-        let dimensions = dimensions(&spec, &entities, calendar.as_ref(), &mut faults);
+        let calendar = spec
+            .calendar
+            .as_ref()
+            .and_then(|calendar| self::calendar(calendar, &spec.dimensions, &mut faults));
+        let dimensions = dimensions(&spec, &entities, &mut faults);
+        if calendar.is_none() && spec.calendar.is_some() {
+            return faults.or_fail();
+        }
         let known = fact::Known {
             spec: &spec,
             entities: &entities,
@@ -76,7 +85,11 @@ fn table(spec: &ModelSpec, faults: &mut Faults) -> TableKey {
     }
 }
 
-fn calendar(spec: &CalendarSpec, faults: &mut Faults) -> Option<Calendar> {
+fn calendar(
+    spec: &CalendarSpec,
+    dimensions: &Named<DimensionSpec>,
+    faults: &mut Faults,
+) -> Option<Calendar> {
     let at = At::root("calendar");
     let name = name(spec.name.as_deref().unwrap_or("date"), &at.name("name"), faults);
     let month = spec.fiscal_start_month.unwrap_or(1);
@@ -92,25 +105,22 @@ fn calendar(spec: &CalendarSpec, faults: &mut Faults) -> Option<Calendar> {
             "swap them",
         );
     }
-    Some(Calendar { name: name?, fiscal_start_month: month, first: spec.first, last: spec.last })
+    let name = name?;
+    if get(dimensions, name.as_str()).is_some() {
+        let message = format!("a dimension is called {name} too, and each is a table");
+        faults.add(at.name("name"), message, "write name = \"calendar\", or rename the dimension");
+        return None;
+    }
+    Some(Calendar { name, fiscal_start_month: month, first: spec.first, last: spec.last })
 }
 
-fn dimensions(
-    spec: &ModelSpec,
-    entities: &[Entity],
-    calendar: Option<&Calendar>,
-    faults: &mut Faults,
-) -> Vec<Dimension> {
+fn dimensions(spec: &ModelSpec, entities: &[Entity], faults: &mut Faults) -> Vec<Dimension> {
     let mut dimensions: Vec<Dimension> = Vec::new();
     for (text, dimension) in &spec.dimensions {
         let at = At::root("dimension").name(text);
         let Some(name) = name(text, &at, faults) else { continue };
         if dimensions.iter().any(|other| other.name == name) {
             faults.add(at.clone(), format!("two dimensions are called {name}"), "rename one");
-        }
-        if calendar.is_some_and(|calendar| calendar.name == name) {
-            let hint = "write name = \"calendar\" in [calendar], or rename the dimension";
-            faults.add(at.clone(), format!("the calendar is called {name} too"), hint);
         }
         dimensions.extend(self::dimension(dimension, name, &at, entities, faults));
     }
@@ -139,6 +149,7 @@ fn dimension(
             faults.add(at, message, hint);
         }
     };
+    let complete = |key: &[Name]| !key.is_empty() && key.len() == spec.key.len();
     if spec.key.is_empty() {
         let hint = match entity.key.is_empty() {
             true => "write key = [\"…\"], the columns that tell members apart".to_owned(),
@@ -182,7 +193,8 @@ fn dimension(
         faults.add(at.clone(), message, "give the dimension a shorter name");
     }
     count(own.len() + key.len() + attributes.len(), at, faults);
-    Some(Dimension { name, entity: entity.name.clone(), key, attributes })
+    // What refers to a key that is not all there could only be told nonsense.
+    complete(&key).then(|| Dimension { name, entity: entity.name.clone(), key, attributes })
 }
 
 /// A name that is already as it will be: of an entity, a dimension, a fact, a role, a join.

@@ -15,7 +15,7 @@ use crate::text::Key;
 /// assert_eq!(error.hint(), Some("did you mean partition_key?"));
 /// assert_eq!(
 ///     error.faults()[0].to_string(),
-///     "line 2, column 1: table.partition_kye: unknown setting, did you mean partition_key?",
+///     "line 2, column 1: table.partition_kye: unknown setting; did you mean partition_key?",
 /// );
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -144,7 +144,7 @@ impl fmt::Display for Fault {
         }
         f.write_str(&self.message)?;
         match &self.hint {
-            Some(hint) => write!(f, ", {hint}"),
+            Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),
         }
     }

@@ -248,3 +248,99 @@ pub enum LockError {
         message: Box<str>,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(columns: &str) -> Model {
+        let text = format!(
+            "table.partition_key = 'PK'\nentity.e.pk = '{{id}}'\n[entity.e.columns]\nid = 'int'\n{columns}"
+        );
+        Model::parse(&text).unwrap()
+    }
+
+    fn shown(lock: &Lock) -> Vec<String> {
+        let columns = lock.columns(&Name::fold("e")).iter();
+        columns.map(|column| format!("{} {}", column.name, column.ty)).collect()
+    }
+
+    #[test]
+    fn columns_keep_their_places() {
+        let first = model("b = 'text(5)'\na = 'decimal(5,1)'");
+        let lock = Lock::default().reconcile(&first).unwrap();
+        assert_eq!(shown(&lock), ["id int", "b text(5)", "a decimal(5,1)"]);
+        assert_eq!(lock.reconcile(&first).unwrap(), lock);
+
+        let second = model("c = 'bool'\na = 'decimal(7,2)'\nB = 'text(6)'");
+        let wider = lock.reconcile(&second).unwrap();
+        assert_eq!(shown(&wider), ["id int", "b text(6)", "a decimal(7,2)", "c bool"]);
+
+        let third = model("c = 'bool'");
+        let same = wider.reconcile(&third).unwrap();
+        assert_eq!(same, wider);
+        let vanished = same.vanished(&third.entities[0]);
+        assert_eq!(vanished.map(|column| column.name.as_str()).collect::<Vec<_>>(), ["b", "a"]);
+    }
+
+    #[test]
+    fn a_type_that_holds_less_is_refused() {
+        let lock = Lock::default().reconcile(&model("a = 'text(5)'\nb = 'int'")).unwrap();
+        for (columns, message) in [
+            (
+                "a = 'text(4)'",
+                "e.a is text(5) in the lake and text(4) in the model; keep text(5), since the lake \
+                 may hold values that text(4) does not",
+            ),
+            (
+                "b = 'decimal(10,2)'",
+                "e.b is int in the lake and decimal(10,2) in the model; write the new values to a \
+                 column of another name, or build the lake anew",
+            ),
+            (
+                "b = 'double'",
+                "e.b is int in the lake and double in the model; write the new values to a column \
+                 of another name, or build the lake anew",
+            ),
+        ] {
+            assert_eq!(lock.reconcile(&model(columns)).unwrap_err().to_string(), message);
+        }
+        let grown = lock.reconcile(&model("b = 'decimal(21,2)'")).unwrap();
+        assert_eq!(shown(&grown), ["id int", "a text(5)", "b decimal(21,2)"]);
+    }
+
+    #[test]
+    fn a_lock_file_is_read_back() {
+        let model =
+            model("t = \"timestamp('%d \\\"of\\\" %m %Y')\"\ns = 'struct<\"a b\": list<int>>'");
+        let mut lock = Lock::default().reconcile(&model).unwrap();
+        lock.append(&Name::fold("a"), LockedColumn::new(Name::fold("new"), Type::Json)).unwrap();
+        assert_eq!(Lock::parse(&lock.to_toml()), Ok(lock.clone()));
+        assert_eq!(lock.entities().map(Name::as_str).collect::<Vec<_>>(), ["e", "a"]);
+        assert!(lock.columns(&Name::fold("other")).is_empty());
+    }
+
+    #[test]
+    fn what_is_no_lock_is_told_with_its_line() {
+        for (text, message) in [
+            ("", "line 1: version 1 is expected"),
+            ("version = 2", "line 1: version 1 is expected"),
+            ("version = 1\n[entity.a]", "line 2: a has no columns"),
+            ("version = 1\n[entity.A]\ncolumns = []", "line 2: a name has lower-case letters"),
+            ("version = 1\nentity.a.columns = [\n{ name = 'x' }]", "line 3: a column has no type"),
+            (
+                "version = 1\nentity.a.columns = [{ name = 'x', type = 'blob' }]",
+                "line 2: blob is no type",
+            ),
+            (
+                "version = 1\n[entity.a]\ncolumns = [{ name = 'x', type = 'int' },\n{ name = 'x', type = 'int' }]",
+                "line 4: the column x stands there twice",
+            ),
+            ("version = ", "line 1: string values must be quoted"),
+        ] {
+            let error = Lock::parse(text).unwrap_err().to_string();
+            assert!(error.starts_with(message), "{error}");
+            assert!(error.ends_with("take the lock file from the lake's last commit"), "{error}");
+        }
+    }
+}

@@ -3,8 +3,8 @@ use std::str::FromStr;
 
 /// The names that lead to an attribute: `address.postcode`.
 ///
-/// As text, names stand between points; one that has other characters than letters, digits, `_`
-/// and `-` stands in double quotes: `"unit.price".amount`.
+/// As text, names stand between points; one with a point, a space, a quote or a backslash stands
+/// in double quotes: `"unit.price".amount`.
 ///
 /// ```
 /// use keystar_star::Path;

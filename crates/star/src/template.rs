@@ -265,15 +265,17 @@ pub enum TemplateError {
     #[error("{{{0}}} stands there twice, give one of them another name")]
     Taken(Box<str>),
     /// Two variables side by side.
-    #[error("no text before {{{0}}} that tells where the variable before it ends")]
+    #[error("no text before {{{0}}} tells where the variable before it ends, write one such as #")]
     NothingBetween(Box<str>),
     /// More than [`KeyTemplate::MAX_VARIABLES`].
-    #[error("more than 8 variables")]
+    #[error("more than 8 variables, read the last ones as one")]
     TooMany,
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn captured(template: &str, key: &str) -> Option<Vec<String>> {
@@ -311,8 +313,14 @@ mod tests {
             ("{order id}", "{order id} is no variable, its name has letters, digits and _"),
             ("{}", "{} is no variable, its name has letters, digits and _"),
             ("{a}#{a}", "{a} stands there twice, give one of them another name"),
-            ("{a}{b}", "no text before {b} that tells where the variable before it ends"),
-            ("{a}-{b}-{c}-{d}-{e}-{f}-{g}-{h}-{i}", "more than 8 variables"),
+            (
+                "{a}{b}",
+                "no text before {b} tells where the variable before it ends, write one such as #",
+            ),
+            (
+                "{a}-{b}-{c}-{d}-{e}-{f}-{g}-{h}-{i}",
+                "more than 8 variables, read the last ones as one",
+            ),
         ] {
             assert_eq!(KeyTemplate::parse(text).unwrap_err().to_string(), message, "{text}");
         }
@@ -330,5 +338,54 @@ mod tests {
         assert!(!covers("CUST#{u}", "ORD#{o}"));
         assert!(!covers("CUST#{u}#{v}", "CUST#{u}"));
         assert!(!covers("CUST#7", "CUST#{u}"));
+    }
+
+    fn any_template() -> impl Strategy<Value = KeyTemplate> {
+        let literals = prop::collection::vec("[#a\\\\{}é]{1,3}", 0..5);
+        (any::<bool>(), any::<bool>(), literals).prop_map(|(first, last, literals)| {
+            let mut segments = Vec::new();
+            let variable = |index: usize| Segment::Variable(format!("v{index}").into());
+            for (index, literal) in literals.iter().enumerate() {
+                if index > 0 || first {
+                    segments.push(variable(index));
+                }
+                segments.push(Segment::Literal(literal.as_str().into()));
+            }
+            if last || segments.is_empty() {
+                segments.push(variable(literals.len()));
+            }
+            KeyTemplate { segments }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_template_is_read_back(template in any_template()) {
+            prop_assert_eq!(KeyTemplate::parse(&template.to_string()), Ok(template.clone()));
+            prop_assert!(template.covers(&template));
+        }
+
+        #[test]
+        fn what_is_captured_makes_the_key_again(template in any_template(), key in "[#aé]{0,8}") {
+            if let Some(found) = template.capture(&key) {
+                prop_assert!(found.iter().all(|(_, value)| !value.is_empty()));
+                prop_assert_eq!(template.render(|name| found.get(name)), Some(key));
+            }
+        }
+
+        #[test]
+        fn what_is_rendered_matches(template in any_template(), values in prop::collection::vec("[#aé]{1,3}", 5)) {
+            let value = |name: &str| values.get(usize::from(name.as_bytes()[1] - b'0')).map(String::as_str);
+            let key = template.render(value).unwrap();
+            let found = template.capture(&key).unwrap();
+            prop_assert_eq!(template.render(|name| found.get(name)), Some(key));
+        }
+
+        #[test]
+        fn what_one_covers_it_matches(one in any_template(), other in any_template(), key in "[#aé]{0,8}") {
+            if one.covers(&other) && other.matches(&key) {
+                prop_assert!(one.matches(&key));
+            }
+        }
     }
 }

@@ -44,22 +44,39 @@ pub(super) fn entities(spec: &ModelSpec, table: &TableKey, faults: &mut Faults) 
     for (text, entity) in waiting {
         let at = At::root("entity").name(text).name("parent");
         let parent = entity.parent.as_deref().unwrap_or_default();
-        if get(&spec.entities, parent).is_some() {
-            let message = format!("{text} is held by {parent}, which is held by {text}");
-            let message =
-                if parent == text { format!("{text} is held by itself") } else { message };
-            faults.add(at, message, "the chain of parents ends at an entity without one");
-        } else {
+        if get(&spec.entities, parent).is_none() {
             let names = spec.entities.iter().map(|(name, _)| name.as_str());
             let hint = match nearest(parent, names.clone()) {
                 Some(name) => format!("did you mean {name}?"),
                 None => format!("there are {}", listed(names)),
             };
             faults.add(at, format!("there is no entity {parent}"), hint);
+        } else if let Some(circle) = circle(spec, text) {
+            let message = format!("the parents go in a circle: {}", circle.join(", "));
+            faults.add(at, message, "the last of a chain of parents has none");
         }
     }
     shadows(&entities, faults);
     entities
+}
+
+/// The chain of parents from an entity back to itself, if it is the first of its circle in the
+/// text.
+fn circle<'s>(spec: &'s ModelSpec, first: &'s str) -> Option<Vec<&'s str>> {
+    let mut chain = vec![first];
+    let place = |name: &str| spec.entities.iter().position(|(other, _)| other == name);
+    let mut last = first;
+    while chain.len() <= spec.entities.len() {
+        last = get(&spec.entities, last)?.parent.as_deref()?;
+        if place(last) < place(first) {
+            return None;
+        }
+        chain.push(last);
+        if last == first {
+            return Some(chain);
+        }
+    }
+    None
 }
 
 /// An entity that an earlier one leaves no item to.
@@ -111,6 +128,9 @@ fn implies(one: &Condition, other: &Condition) -> bool {
     }
 }
 
+/// How long a name may be that is suggested in the place of one that is too long.
+const SUGGESTED: usize = 60;
+
 struct Check<'s, 'f> {
     spec: &'s EntitySpec,
     at: At,
@@ -134,9 +154,14 @@ impl<'s> Check<'s, '_> {
             None => self.matcher(),
         };
         let unnest = self.unnest(parent);
+        if parent.is_some() && unnest.is_none() {
+            return None;
+        }
         let columns = self.columns(parent, unnest.as_ref());
         count(columns.len() + SYSTEM_COLUMNS, &self.at, self.faults);
         let key = match (parent, &unnest) {
+            // A column of the key may be among those that are wrong.
+            _ if columns.len() < self.spec.columns.len() => Vec::new(),
             (Some(parent), Some(unnest)) => self.child_key(parent, unnest, &columns),
             _ => self.key(&columns),
         };
@@ -288,10 +313,12 @@ impl<'s> Check<'s, '_> {
     /// A column is called after the text of the spec, folded as a warehouse folds it.
     fn column_name(&mut self, text: &str, spec: &ColumnSpec, at: &At) -> Option<Name> {
         let name = Name::fold(text);
-        let plain =
-            name.as_str().trim_matches('_').trim_start_matches(|char: char| char.is_ascii_digit());
-        let plain = plain.trim_start_matches('_').get(..60).unwrap_or(plain);
-        let plain = if plain.is_empty() { "other_name" } else { plain };
+        let plain = name.as_str().trim_matches('_');
+        let plain = match plain.as_bytes().first() {
+            None => "other_name".to_owned(),
+            Some(b'0'..=b'9') => format!("column_{plain}"),
+            Some(_) => plain.chars().take(SUGGESTED).collect(),
+        };
         let from = Quoted(&source_path(text, spec)).to_string();
         let hint = format!("write {plain} = {{ from = {from}, … }}");
         let message = if text.len() > Name::MAX_BYTES {

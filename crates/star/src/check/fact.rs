@@ -239,24 +239,28 @@ impl<'k> Check<'k, '_> {
     }
 
     /// A join that may find more than one row: each would count the fact's row once more.
-    fn fans_out(&mut self, entity: &Entity, on: &[(Name, Operand)], at: &At) {
+    fn fans_out(&mut self, entity: &'k Entity, on: &[(Name, Operand)], at: &At) {
         let own = &self.entity.name;
         let name = &entity.name;
-        let missing: Vec<&Name> =
-            entity.key.iter().filter(|key| on.iter().all(|(name, _)| name != *key)).collect();
+        let lacks = |set: &'k Vec<Name>| -> Vec<&'k Name> {
+            set.iter().filter(|key| on.iter().all(|(name, _)| name != *key)).collect()
+        };
+        let sets = || std::iter::once(&entity.key).chain(&entity.unique);
+        let missing = sets().map(lacks).min_by_key(Vec::len).unwrap_or_default();
+        let apart: Vec<String> = sets().map(joined).collect();
         let mut message = format!("the join may find several rows of {name} for one of {own}");
         if let Some(unnest) = &entity.unnest {
             let member = match unnest.over {
                 UnnestOver::List => "element of the list",
                 UnnestOver::Map => "entry of the map",
             };
-            let text = format!(": a {} has one for each {member} {}", unnest.parent, unnest.path);
+            let text = format!(": one {} has one for each {member} {}", unnest.parent, unnest.path);
             message.push_str(&text);
         }
         message.push_str(&format!(
             "; every measure would be counted once for each of them, since rows of {name} are told \
              apart by {} and on lacks {}",
-            joined(&entity.key),
+            apart.join(" or by "),
             joined(missing.iter().copied())
         ));
         let all: Vec<String> = missing.iter().map(|name| format!("{name} = \"…\"")).collect();
@@ -268,6 +272,14 @@ impl<'k> Check<'k, '_> {
                 _ => format!("pick one by {one} = {{ text = \"…\" }}"),
             });
             hint.push_str(&pick.map(|pick| format!(", {pick}")).unwrap_or_default());
+        }
+        let given: Vec<&Name> = on.iter().map(|(name, _)| name).collect();
+        if entity.unnest.is_none() && !given.is_empty() {
+            hint.push_str(&format!(
+                ", or if no two rows have the same {} declare unique = [[{}]] in entity.{name}",
+                joined(given.iter().copied()),
+                quoted(given.iter().copied())
+            ));
         }
         hint.push_str(&format!(", or make {name} the fact's entity, which changes its grain"));
         self.faults.add(at.clone(), message, hint);

@@ -8,3 +8,4 @@
 )]
 
 mod ecommerce;
+mod faults;
