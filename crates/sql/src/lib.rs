@@ -7,6 +7,8 @@ mod expr;
 mod ident;
 mod literal;
 mod plan;
+mod question;
+mod script;
 mod select;
 mod statement;
 mod table;
@@ -19,6 +21,7 @@ pub use expr::{Aggregate, Comparison, DatePart, Expr, Operator, Order, Parameter
 pub use ident::Ident;
 pub use literal::Literal;
 pub use plan::{Plan, Step, Test, Write};
+pub use question::{Compare, Period, Question, year_on_year};
 pub use select::{JoinClause, JoinKind, Relation, Select};
 pub use statement::{CopySource, Right, Statement};
 pub use table::{Schema, Table, TableColumn, TableName};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use keystar_star::{Model, Name};
 
-use crate::{Dialect, Error, Schema, Select, Statement, Table, TableName};
+use crate::{Error, Select, Table, TableName};
 
 mod calendar;
 mod column;
@@ -12,6 +12,10 @@ mod dimension;
 mod fact;
 mod landing;
 mod proof;
+
+pub(crate) use calendar::columns as calendar_columns;
+pub(crate) use column::{entity, joined, key_of, type_of, unknown};
+pub(crate) use proof::total;
 
 /// How a warehouse is loaded: its tables, the steps that fill them in order, and the tests that
 /// hold before a commit.
@@ -118,17 +122,6 @@ impl Plan {
         proof::add(model, &members, &facts, &mut plan)?;
         plan.check()?;
         Ok(plan)
-    }
-
-    /// The statements that make the schemas and tables where they are missing.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unsupported`] for a type that the dialect lacks.
-    pub fn ddl(&self, dialect: &dyn Dialect) -> Result<Vec<String>, Error> {
-        let schemas = Schema::ALL.map(Statement::CreateSchema);
-        let tables = self.tables.iter().cloned().map(Statement::CreateTable);
-        schemas.into_iter().chain(tables).map(|statement| statement.to_sql(dialect)).collect()
     }
 
     /// The table of that name.

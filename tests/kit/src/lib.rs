@@ -17,6 +17,7 @@ pub mod lzf;
 pub mod measure;
 pub mod migrate;
 pub mod places;
+pub mod postgres;
 pub mod process;
 pub mod python;
 pub mod random;

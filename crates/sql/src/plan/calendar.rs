@@ -97,6 +97,25 @@ pub(super) fn add(
     Ok(())
 }
 
+/// The calendar's columns by which can be grouped.
+pub(crate) fn columns() -> Vec<Name> {
+    const COLUMNS: [&str; 12] = [
+        "date",
+        "year",
+        "quarter",
+        "month",
+        "day",
+        "iso_year",
+        "iso_week",
+        "weekday",
+        "month_name",
+        "weekday_name",
+        "fiscal_year",
+        "fiscal_quarter",
+    ];
+    COLUMNS.map(fixed).into()
+}
+
 /// The days of the span with what more than one column needs. Numbers are counted out of digits,
 /// since each database has another function that makes rows, and Redshift's cannot be joined.
 fn days(calendar: &Calendar, facts: &[fact::Shape<'_>], day: &Ident) -> Select {

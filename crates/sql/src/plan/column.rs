@@ -23,12 +23,12 @@ pub(super) fn fixed(name: &'static str) -> Name {
 }
 
 /// The surrogate key's column: `customer_key`.
-pub(super) fn key_of(name: &Name, place: &str) -> Result<Name, Error> {
+pub(crate) fn key_of(name: &Name, place: &str) -> Result<Name, Error> {
     joined(&format!("{name}_key"), place)
 }
 
 /// A name that is made of names.
-pub(super) fn joined(text: &str, place: &str) -> Result<Name, Error> {
+pub(crate) fn joined(text: &str, place: &str) -> Result<Name, Error> {
     Name::new(text).map_err(|_| Error::LongName { place: place.into(), name: text.into() })
 }
 
@@ -70,14 +70,14 @@ pub(super) fn ordered(value: Expr, ty: &SqlType) -> Expr {
 }
 
 /// An entity of the model.
-pub(super) fn entity<'m>(model: &'m Model, name: &Name, place: &str) -> Result<&'m Entity, Error> {
+pub(crate) fn entity<'m>(model: &'m Model, name: &Name, place: &str) -> Result<&'m Entity, Error> {
     model.entity(name).ok_or_else(|| {
         unknown(place, "entity", name, model.entities.iter().map(|entity| &entity.name))
     })
 }
 
 /// The type of an entity's column.
-pub(super) fn type_of<'m>(entity: &'m Entity, name: &Name, place: &str) -> Result<&'m Type, Error> {
+pub(crate) fn type_of<'m>(entity: &'m Entity, name: &Name, place: &str) -> Result<&'m Type, Error> {
     match entity.column(name) {
         Some(column) => Ok(&column.ty),
         None => {

@@ -93,7 +93,7 @@ fn add_dimension(member: &dimension::Shape<'_>, plan: &mut Plan) {
     let surrogate = || Expr::of(&row, &member.surrogate);
     let is_unknown = || surrogate().equals(Expr::int(UNKNOWN));
     let counted = Select::from(&dwh, row.clone())
-        .column(Expr::count(), fixed("rows"))
+        .column(Expr::count(), fixed("_rows"))
         .filter(is_unknown())
         .having(Expr::count().compare(Comparison::NotEqual, Expr::int(1)));
     plan.tests.push(Test {
@@ -140,7 +140,7 @@ fn add_dimension(member: &dimension::Shape<'_>, plan: &mut Plan) {
 
 fn add_history(member: &dimension::Shape<'_>, plan: &mut Plan) {
     let dwh = member.table(Schema::Dwh);
-    let [row, next] = ["row", "next"].map(Ident::fixed);
+    let [row, next] = ["row", "_next"].map(Ident::fixed);
     let [valid_from, valid_to, is_current] = [VALID_FROM, VALID_TO, IS_CURRENT].map(fixed);
     let known =
         || Expr::of(&row, &member.surrogate).compare(Comparison::NotEqual, Expr::int(UNKNOWN));
@@ -150,7 +150,7 @@ fn add_history(member: &dimension::Shape<'_>, plan: &mut Plan) {
 
     let current = Expr::choose(Expr::of(&row, &is_current), Expr::int(1), Expr::int(0))
         .aggregate(Aggregate::Sum);
-    let select = keyed(Select::from(&dwh, row.clone())).column(current.clone(), fixed("current"));
+    let select = keyed(Select::from(&dwh, row.clone())).column(current.clone(), fixed("_current"));
     let select = member
         .key_names()
         .fold(select.filter(known()), |select, name| select.group(Expr::of(&row, name)));
@@ -172,10 +172,10 @@ fn add_history(member: &dimension::Shape<'_>, plan: &mut Plan) {
         .column(Expr::of(&row, &valid_to), &valid_to)
         .column(Expr::of(&row, &is_current), &is_current)
         .column(lead, next.clone())
-        .column(number, fixed("version"));
+        .column(number, fixed("_version"));
     let of = |name: &Name| Expr::of(&row, name);
     let gap = of(&valid_to).differs(Expr::of(&row, &next));
-    let first = of(&fixed("version")).equals(Expr::int(1));
+    let first = of(&fixed("_version")).equals(Expr::int(1));
     let late = first.and(of(&valid_from).differs(beginning()));
     let flag = of(&is_current).differs(of(&valid_to).same(end()));
     let empty = of(&valid_from).compare(Comparison::GreaterOrEqual, of(&valid_to));
@@ -227,7 +227,7 @@ fn add_fact(fact: &fact::Shape<'_>, plan: &mut Plan) -> Result<(), Error> {
             select: Select::from(&dwh, row.clone())
                 .left_join(&table, found.clone(), Expr::of(&found, &surrogate).equals(key()))
                 .column(key(), &role.surrogate)
-                .column(Expr::count(), fixed("facts"))
+                .column(Expr::count(), fixed("_facts"))
                 .filter(Expr::of(&found, &surrogate).is_null())
                 .group(key()),
         });
@@ -312,6 +312,6 @@ fn repeated<'n>(
         select = select.filter(all(present));
     }
     select
-        .column(Expr::count(), fixed("rows"))
+        .column(Expr::count(), fixed("_rows"))
         .having(Expr::count().compare(Comparison::Greater, Expr::int(1)))
 }

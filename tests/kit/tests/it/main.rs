@@ -11,3 +11,4 @@ mod readers;
 mod round_trip;
 mod servers;
 mod shown;
+mod warehouse_sql;
