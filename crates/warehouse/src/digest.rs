@@ -45,7 +45,7 @@ mod tests {
     use std::sync::Arc;
 
     use datafusion::arrow::{
-        array::{ArrayRef, Int64Array, StringViewArray},
+        array::{ArrayRef, Int64Array, StringArray},
         datatypes::{DataType, Field},
     };
 
@@ -54,7 +54,7 @@ mod tests {
     fn sum(rows: &[(Option<i64>, Option<&str>)], cuts: &[usize]) -> u128 {
         let schema = Arc::new(Schema::new(vec![
             Field::new("a", DataType::Int64, true),
-            Field::new("b", DataType::Utf8View, true),
+            Field::new("b", DataType::Utf8, true),
         ]));
         let mut digest = Digest::new(&schema).unwrap();
         let mut from = 0;
@@ -63,7 +63,7 @@ mod tests {
             from = to;
             let columns: Vec<ArrayRef> = vec![
                 Arc::new(part.iter().map(|row| row.0).collect::<Int64Array>()),
-                Arc::new(part.iter().map(|row| row.1).collect::<StringViewArray>()),
+                Arc::new(part.iter().map(|row| row.1).collect::<StringArray>()),
             ];
             digest.add(&RecordBatch::try_new(schema.clone(), columns).unwrap()).unwrap();
         }

@@ -141,7 +141,7 @@ impl Embedded {
             session::register(&context, &table.schema, &table.name, provider).map_err(fail)?;
         }
         for landing in also {
-            let schema = schema::with_views(&landing.columns);
+            let schema = schema::plain(&landing.columns);
             let provider = session::table(&schema, landing.paths()?)?;
             for schema in ["lake", landing.table.schema.as_str()] {
                 let name = landing.table.name.as_str();

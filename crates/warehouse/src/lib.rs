@@ -7,6 +7,7 @@ mod embedded;
 mod error;
 mod folder;
 mod load;
+mod memory;
 mod query;
 pub mod result;
 #[cfg(test)]

@@ -25,7 +25,7 @@ use crate::{
     Error,
     error::{is_exhausted, one_line},
     folder::Spill,
-    schema::without_views,
+    schema::plain,
     session::table_names,
 };
 
@@ -112,7 +112,7 @@ pub(crate) async fn query(
         .verify_plan(&plan)
         .map_err(|_| Error::ReadOnly("this statement".to_owned()))?;
     let data = context.execute_logical_plan(plan).await.map_err(fail)?;
-    let schema = without_views(data.schema().as_arrow());
+    let schema = plain(data.schema().as_arrow());
     let stream = data.execute_stream().await.map_err(fail)?;
     Ok(QueryResult { schema, stream, _spill: spill, runtime: Arc::clone(runtime), memory_bytes })
 }

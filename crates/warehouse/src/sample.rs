@@ -30,7 +30,7 @@ pub(crate) fn money() -> DataType {
 
 /// Members by name, with keys that last; sales by order, which lose no row and follow removals.
 pub(crate) fn script() -> Script {
-    let text = || DataType::Utf8View;
+    let text = || DataType::Utf8;
     let table = |schema, table: &str, list: &[(&str, DataType, bool)]| ScriptTable {
         name: name(schema, table),
         schema: columns(list),

@@ -1,5 +1,8 @@
-//! The types of columns while they are worked on: Arrow's, with views for text and bytes, which
-//! the engine copies, hashes and compares the fastest. In a file a view and its plain type are one.
+//! The types of columns: Arrow's, as in the lake's files.
+//!
+//! Text and bytes have their plain types. Views would be somewhat faster to join and to group, but
+//! hold whole pages of a file in memory for the sake of a few rows, and a sort that goes to disk
+//! needs twice the memory.
 
 use std::sync::Arc;
 
@@ -20,35 +23,22 @@ pub(crate) fn of_table(table: &Table) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// The same columns with text and bytes as views, at the top only: the engine's functions for lists
-/// and structs know the plain types best.
-pub(crate) fn with_views(schema: &Schema) -> SchemaRef {
-    mapped(schema, |ty| match ty {
-        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
-        DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
-        other => other.clone(),
-    })
-}
-
-/// The same columns with the plain types of text and bytes, which every reader of Arrow knows.
-pub(crate) fn without_views(schema: &Schema) -> SchemaRef {
-    mapped(schema, |ty| match ty {
-        DataType::Utf8View => DataType::Utf8,
-        DataType::BinaryView => DataType::Binary,
-        other => other.clone(),
-    })
-}
-
-fn mapped(schema: &Schema, to: impl Fn(&DataType) -> DataType) -> SchemaRef {
+/// The same columns with the plain types of text and bytes.
+pub(crate) fn plain(schema: &Schema) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| -> FieldRef {
-        Arc::new(Field::new(field.name(), to(field.data_type()), field.is_nullable()))
+        let ty = match field.data_type() {
+            DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
+            DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
+            other => other.clone(),
+        };
+        Arc::new(Field::new(field.name(), ty, field.is_nullable()))
     });
     Arc::new(Schema::new(fields.collect::<Fields>()))
 }
 
 /// The columns as a commit tells them.
 pub(crate) fn described(schema: &Schema) -> Vec<CommitColumn> {
-    without_views(schema)
+    schema
         .fields()
         .iter()
         .map(|field| CommitColumn {
@@ -67,14 +57,13 @@ fn of_sql(ty: &SqlType) -> DataType {
         SqlType::Double => DataType::Float64,
         SqlType::Date => DataType::Date32,
         SqlType::Timestamp => timestamp(),
-        SqlType::Bytes { .. } => DataType::BinaryView,
+        SqlType::Bytes { .. } => DataType::Binary,
         SqlType::Nested(ty) => of_model(ty),
-        // Text and JSON; what a later version adds would be a type that only this one can name.
-        _ => DataType::Utf8View,
+        // Text and JSON; a type that is added later has text that every reader can show.
+        _ => DataType::Utf8,
     }
 }
 
-/// Inside of a list or a struct: as in the lake's files.
 fn of_model(ty: &Type) -> DataType {
     match ty {
         Type::Bool => DataType::Boolean,

@@ -14,14 +14,13 @@ use datafusion::{
     error::DataFusionError,
     execution::{
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
-        memory_pool::FairSpillPool,
         runtime_env::RuntimeEnvBuilder,
     },
     prelude::{SessionConfig, SessionContext},
 };
 use url::Url;
 
-use crate::{EmbeddedOptions, Error, folder::Spill};
+use crate::{EmbeddedOptions, Error, folder::Spill, memory::Shares};
 
 const CATALOG: &str = "keystar";
 const DEFAULT_SCHEMA: &str = "dwh";
@@ -35,7 +34,7 @@ pub(crate) fn session(
         DiskManagerMode::Directories(vec![spill.path().to_owned()])
     });
     let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(FairSpillPool::new(options.memory_bytes)))
+        .with_memory_pool(Arc::new(Shares::new(options.memory_bytes)))
         .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(mode))
         .build_arc()?;
     let mut config = SessionConfig::new()
@@ -43,6 +42,7 @@ pub(crate) fn session(
         .with_information_schema(true)
         .with_create_default_catalog_and_schema(false)
         .with_default_catalog_and_schema(CATALOG, DEFAULT_SCHEMA);
+    config.options_mut().sql_parser.map_string_types_to_utf8view = false;
     // A sort holds this much back for its merge; a share of a small pool must still hold more.
     let sort = &mut config.options_mut().execution;
     sort.sort_spill_reservation_bytes =

@@ -200,7 +200,7 @@ impl Output {
         let file = folder.create_file(&path)?;
         let hash = (!target.temporary).then(Xxh3::new);
         let output = Hashed { file, hash, bytes: 0 };
-        // The Arrow schema is left out: it would tell readers of our views.
+        // The types are all Parquet's own; readers that know no Arrow lose nothing.
         let options = ArrowWriterOptions::new()
             .with_properties(properties(target.temporary))
             .with_skip_arrow_metadata(true);
@@ -286,7 +286,7 @@ impl Write for Hashed {
     }
 }
 
-/// The columns of a Parquet file, with views.
+/// The columns of a Parquet file.
 pub(crate) fn read_schema(path: &Path) -> Result<SchemaRef, Error> {
     let file = File::open(path).or_io("open", path)?;
     let metadata = parquet::arrow::arrow_reader::ArrowReaderMetadata::load(
@@ -298,5 +298,5 @@ pub(crate) fn read_schema(path: &Path) -> Result<SchemaRef, Error> {
         reason: error.to_string(),
     })?;
     let schema: &Schema = metadata.schema();
-    Ok(schema::with_views(schema))
+    Ok(schema::plain(schema))
 }
