@@ -219,8 +219,8 @@ fn name(text: &str, at: &At, faults: &mut Faults) -> Option<Name> {
     }
 }
 
-/// More columns than a warehouse gives a table.
-fn count(columns: usize, at: &At, faults: &mut Faults) {
+/// Whether a warehouse gives a table so many columns.
+fn count(columns: usize, at: &At, faults: &mut Faults) -> bool {
     if columns > MAX_COLUMNS {
         let message = format!(
             "{columns} columns with those of Keystar, Redshift holds {MAX_COLUMNS} in a table"
@@ -228,6 +228,7 @@ fn count(columns: usize, at: &At, faults: &mut Faults) {
         let hint = "leave columns out, or take a map of them as one column of type json";
         faults.add(at.clone(), message, hint);
     }
+    columns <= MAX_COLUMNS
 }
 
 fn find_entity<'e>(

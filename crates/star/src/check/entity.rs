@@ -157,8 +157,10 @@ impl<'s> Check<'s, '_> {
         if parent.is_some() && unnest.is_none() {
             return None;
         }
+        if !count(self.spec.columns.len() + SYSTEM_COLUMNS, &self.at, self.faults) {
+            return None;
+        }
         let columns = self.columns(parent, unnest.as_ref());
-        count(columns.len() + SYSTEM_COLUMNS, &self.at, self.faults);
         let key = match (parent, &unnest) {
             // A column of the key may be among those that are wrong.
             _ if columns.len() < self.spec.columns.len() => Vec::new(),
@@ -166,6 +168,7 @@ impl<'s> Check<'s, '_> {
             _ => self.key(&columns),
         };
         let unique = self.unique(&columns);
+        self.keys_are_plain(&columns, &key);
         let drift = self.spec.drift.or(parent.map(|parent| parent.drift)).unwrap_or_default();
         Some(Entity { name, matcher, unnest, columns, key, unique, drift })
     }
@@ -556,6 +559,22 @@ impl<'s> Check<'s, '_> {
         key
     }
 
+    /// Rows can be told apart by the columns of the key.
+    fn keys_are_plain(&mut self, columns: &[Column], key: &[Name]) {
+        for column in columns.iter().filter(|column| key.contains(&column.name)) {
+            if !column.ty.is_key() {
+                let spec =
+                    self.spec.columns.iter().find(|(text, _)| Name::fold(text) == column.name);
+                let at = self.at.name("columns").name(spec.map_or("", |(text, _)| text));
+                let message = format!(
+                    "rows are told apart by {}, which {} does not do",
+                    column.name, column.ty
+                );
+                self.faults.add(at, message, "take text, int, decimal, date or timestamp");
+            }
+        }
+    }
+
     fn unique(&mut self, columns: &[Column]) -> Vec<Vec<Name>> {
         let mut unique = Vec::new();
         for (index, set) in self.spec.unique.iter().enumerate() {
@@ -570,7 +589,12 @@ impl<'s> Check<'s, '_> {
             let mut names = Vec::new();
             for (index, text) in set.iter().enumerate() {
                 let name = Name::fold(text);
-                if columns.iter().any(|column| column.name == name) {
+                if let Some(column) = columns.iter().find(|column| column.name == name) {
+                    if !column.ty.is_key() {
+                        let message = format!("{name} is {}, which is not compared", column.ty);
+                        let hint = "take text, int, decimal, date or timestamp";
+                        self.faults.add(at.index(index), message, hint);
+                    }
                     names.push(name);
                     continue;
                 }

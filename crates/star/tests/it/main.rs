@@ -9,3 +9,4 @@
 
 mod ecommerce;
 mod faults;
+mod spec;
