@@ -16,6 +16,10 @@ pub struct Entity {
     pub columns: Vec<Column>,
     /// The columns that tell one row from all others by construction: the variables of the table's
     /// key; for a child entity, the parent's key and the position or the entry's name.
+    ///
+    /// A variable's column is read from the key, or is the attribute of the variable's name. Where
+    /// an attribute differs from the key, or a type makes one value of two texts (`7` and `007` as
+    /// an int), only a test of the data can tell.
     pub key: Vec<Name>,
     /// Other sets of columns that are declared unique; a data test proves each before a commit.
     pub unique: Vec<Vec<Name>>,
@@ -146,7 +150,7 @@ impl Matcher {
 pub struct Unnest {
     /// The entity whose items hold it.
     pub parent: Name,
-    /// Where it is.
+    /// Where it is: in the parent's item, or if the parent is a child itself, in its member.
     pub path: crate::Path,
     /// What it is.
     pub over: UnnestOver,

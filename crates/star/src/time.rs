@@ -2,16 +2,6 @@
 //!
 //! A format is interpreted as it stands, byte by byte and without an allocation, so that nothing
 //! needs to be compiled before a value is read.
-//!
-//! ```
-//! use keystar_star::TimeFormat;
-//!
-//! assert_eq!(TimeFormat::Iso.timestamp("1970-01-01T00:00:01.5Z"), Some(1_500_000));
-//! assert_eq!(TimeFormat::Iso.timestamp("1970-01-01T01:00:00+01:00"), Some(0));
-//! assert_eq!(TimeFormat::Iso.date("1970-01-02"), Some(1));
-//! assert_eq!(TimeFormat::Iso.date("2021-02-30"), None);
-//! assert_eq!(TimeFormat::Pattern("%d/%m/%Y".into()).date("02/01/1970"), Some(1));
-//! ```
 
 use crate::{TimeFormat, decimal};
 

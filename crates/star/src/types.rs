@@ -84,6 +84,16 @@ impl Field {
 }
 
 /// How a date or a timestamp is written in an item.
+///
+/// ```
+/// use keystar_star::TimeFormat;
+///
+/// assert_eq!(TimeFormat::Iso.timestamp("1970-01-01T00:00:01.5Z"), Some(1_500_000));
+/// assert_eq!(TimeFormat::Iso.timestamp("1970-01-01T01:00:00+01:00"), Some(0));
+/// assert_eq!(TimeFormat::Iso.date("1970-01-02"), Some(1));
+/// assert_eq!(TimeFormat::Iso.date("2021-02-30"), None);
+/// assert_eq!(TimeFormat::Pattern("%d/%m/%Y".into()).date("02/01/1970"), Some(1));
+/// ```
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum TimeFormat {
@@ -95,7 +105,9 @@ pub enum TimeFormat {
     EpochMillis,
     /// Whole microseconds since 1970.
     EpochMicros,
-    /// A pattern in the manner of strftime: `%d/%m/%Y`.
+    /// A pattern in the manner of strftime: `%d/%m/%Y`. Numbers have all their digits; after `%-`
+    /// they need not. There are `%Y %y %m %d %e %j %H %I %M %S %f %p %z %s %b %B %a %A`, of them
+    /// made `%F %T %R %D`, and `%%`; `%f` is a fraction of a second, names are English.
     Pattern(Box<str>),
 }
 
