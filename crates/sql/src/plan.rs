@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use keystar_star::{Model, Name};
+use keystar_star::{Column, Lock, Model, Name, Source};
 
 use crate::{Error, Select, Table, TableName};
 
@@ -122,6 +122,35 @@ impl Plan {
         proof::add(model, &members, &facts, &mut plan)?;
         plan.check()?;
         Ok(plan)
+    }
+
+    /// The plan for a model whose lake has been written to: landing has the columns that the lock
+    /// has, in its order, which COPY goes by; and every column has room for what is there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new).
+    pub fn locked(model: &Model, lock: &Lock) -> Result<Self, Error> {
+        let mut model = model.clone();
+        for entity in &mut model.entities {
+            let mut columns = Vec::new();
+            for locked in lock.columns(&entity.name) {
+                let own = entity.columns.iter().position(|column| column.name == locked.name);
+                columns.push(match own {
+                    Some(index) => {
+                        let own = entity.columns.remove(index);
+                        Column::new(own.name, own.source, locked.ty.clone(), own.required)
+                    }
+                    // It has left the model, and is NULL in newer files.
+                    None => {
+                        Column::new(locked.name.clone(), Source::Element, locked.ty.clone(), false)
+                    }
+                });
+            }
+            columns.append(&mut entity.columns);
+            entity.columns = columns;
+        }
+        Self::new(&model)
     }
 
     /// The table of that name.

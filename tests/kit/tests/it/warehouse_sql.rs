@@ -1,7 +1,7 @@
 //! The plan's SQL judged by a real PostgreSQL, and its Redshift text by two parsers that are not ours.
 
-use keystar_kit::places;
 use keystar_kit::postgres::Postgres;
+use keystar_kit::{places, python};
 use keystar_sql::{
     Compare, CopySource, Ident, Period, Plan, PostgreSql, Question, Redshift, year_on_year,
 };
@@ -478,4 +478,59 @@ fn a_grown_model_keeps_what_is_there() {
         ["-1|NULL|NULL", "1|p1|L", "2|p2|NULL", "3|p3|NULL"]
     );
     assert_eq!(plan.upgrade(&PostgreSql, &plan.tables).unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn redshifts_statements_are_redshifts_to_others() {
+    let spec = spec().replace(
+        "price = \"decimal(10,2)\"",
+        "price = \"decimal(10,2)\"\ntags = \"list<text(10)>\"",
+    );
+    let model = Model::parse(&spec.replace("color = \"type1\"", "tags = \"type2\"")).unwrap();
+    let plan = Plan::new(&model).unwrap();
+    let (loader, reader) = (Ident::new("etl \"loader\"").unwrap(), Ident::new("group").unwrap());
+    let sources = model.entities.iter().map(|entity| {
+        let url = format!("s3://lake/it's/{}.manifest", entity.name);
+        (entity.name.clone(), CopySource::manifest(url, "arn:aws:iam::123456789012:role/copy"))
+    });
+    let question = Question::new(name("sales"), name("price"), name("date"))
+        .by(name("product"), name("category"))
+        .by(name("address"), name("country"));
+    let two = Compare::Two { previous: (2021, 4), current: (2022, 2) };
+    let [every, two] = [question.clone(), question.compare(two)]
+        .map(|question| year_on_year(&model, &question).unwrap().to_sql(&Redshift).unwrap());
+
+    let mut statements = plan.ddl(&Redshift).unwrap();
+    statements.extend(plan.grants(&Redshift, Some(&loader), Some(&reader)).unwrap());
+    statements.extend(plan.script_copying(&Redshift, &sources.collect::<Vec<_>>()).unwrap());
+    statements.extend(plan.tests.iter().map(|test| test.select.to_sql(&Redshift).unwrap()));
+    let small = Plan::new(
+        &Model::parse(&spec.replace("color = \"text(32)\"", "").replace("color = \"type1\", ", ""))
+            .unwrap(),
+    )
+    .unwrap();
+    statements.extend(
+        Plan::new(&Model::parse(&spec).unwrap())
+            .unwrap()
+            .upgrade(&Redshift, &small.tables)
+            .unwrap(),
+    );
+    statements.extend([every, two]);
+    let several = statements.len();
+    assert!(several > 150, "{several}");
+    assert!(statements.iter().any(|sql| sql.contains("SERIALIZETOJSON")));
+    assert!(statements.iter().any(|sql| sql.starts_with("ALTER TABLE")));
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("statements.json");
+    let judge = |statements: &[String]| {
+        std::fs::write(&file, serde_json::to_string(statements).unwrap()).unwrap();
+        python::run("redshift_sql.py", &[&file])
+    };
+    let judged: usize = judge(&statements).unwrap().trim().parse().unwrap();
+    assert!(judged > 150, "{judged}");
+    // The judges do say no.
+    for wrong in ["SELECT * FROM dwh.order", "SELECT 1; SELECT 2", "FLUSH", "SELECT FROM WHERE"] {
+        assert!(judge(&[wrong.to_owned()]).is_err(), "{wrong}");
+    }
 }
