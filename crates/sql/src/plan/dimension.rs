@@ -7,10 +7,9 @@ use super::column::{
     beginning, end, entity, equal, fixed, key_of, ordered, type_of,
 };
 use super::{Plan, Step, Write, fact};
-use crate::Error;
 use crate::{
-    Aggregate, Comparison, Expr, Ident, Relation, Schema, Select, SqlType, Table, TableColumn,
-    TableName, Window,
+    Aggregate, Comparison, Error, Expr, Ident, Relation, Schema, Select, SqlType, Table,
+    TableColumn, TableName, Window,
 };
 
 /// A dimension with what its tables are made of.
@@ -80,7 +79,7 @@ impl<'m> Shape<'m> {
             let mut order = vec![Expr::of(&row, &written_at).descending()];
             let text = SqlType::Text { max_bytes: 1 };
             for name in [PK, SK] {
-                order.push(ordered(Expr::of(&row, &fixed(name)), &text).descending());
+                order.push(ordered(Expr::of(&row, fixed(name)), &text).descending());
             }
             for name in &self.entity.key {
                 if let Some(column) = self.entity.column(name) {
