@@ -10,6 +10,7 @@ mod dimension;
 mod entity;
 mod error;
 mod fact;
+pub mod infer;
 mod lock;
 mod model;
 mod name;

@@ -9,4 +9,5 @@
 
 mod ecommerce;
 mod faults;
+mod infer;
 mod spec;
