@@ -534,3 +534,95 @@ fn redshifts_statements_are_redshifts_to_others() {
         assert!(judge(&[wrong.to_owned()]).is_err(), "{wrong}");
     }
 }
+
+/// Payments with everything that has a type: a list with history, JSON, a floating-point measure, a
+/// key that may be missing, a day as the moment of a version.
+const PAYMENTS: &str = r#"
+    table.partition_key = "id"
+
+    [entity.payment]
+    pk = "P#{id}"
+    [entity.payment.columns]
+    id = "text(20)"
+    amount = "double"
+    cents = "int"
+    tags = "list<text(10)>"
+    raw = "bytes(16)"
+    note = "json"
+    paid = "date(iso)"
+    by = "text(20)"
+    branch = "int"
+
+    [dimension.payer]
+    entity = "payment"
+    key = ["by", "branch"]
+    attributes = { tags = "type2", note = "type1", raw = "type2" }
+
+    [calendar]
+    name = "day"
+
+    [fact.paid]
+    entity = "payment"
+    grain = ["id"]
+    measures = { amount = "amount", cents = "cents" }
+    degenerate = { note = "note" }
+    [fact.paid.dimensions]
+    payer = { key = ["by", "branch"], as_of = "paid" }
+    paid_on = { dimension = "day", key = ["paid"] }
+"#;
+
+#[test]
+fn every_type_goes_through_every_layer() {
+    let warehouse = Warehouse::new(PAYMENTS);
+    warehouse.run(
+        "INSERT INTO landing.payment (_pk, _written_at, id, amount, cents, tags, raw, note, paid, by, branch)
+         VALUES
+            ('P#1', '2021-01-01', '1', 0.1, 10, '[\"a\"]', '\\x00ff', '{\"k\":1}', '2021-01-01', 'x', 1),
+            ('P#2', '2021-01-02', '2', 0.2, 20, '[\"a\"]', NULL, NULL, '0001-01-01', 'x', 2),
+            ('P#3', '2021-01-03', '3', NULL, NULL, NULL, NULL, NULL, '9999-12-31', 'x', NULL),
+            ('P#4', '2021-01-04', '4', 0.3, 9223372036854775807, NULL, NULL, NULL, NULL, NULL, 1),
+            ('P#5', '2021-01-05', '5', 0.4, 9223372036854775807, NULL, NULL, NULL, '2020-02-29', 'x', 1)",
+    );
+    warehouse.load();
+    // The newest row of x/1 is the fifth. Dates that no calendar should reach are the unknown day,
+    // and the version of their time is the nearest.
+    assert_eq!(
+        warehouse.run("SELECT * FROM dwh.paid ORDER BY id"),
+        [
+            "1|20210101|1|{\"k\":1}|0.1|10",
+            "2|-1|2|NULL|0.2|20",
+            "-1|-1|3|NULL|NULL|NULL",
+            "-1|-1|4|NULL|0.3|9223372036854775807",
+            "1|20200229|5|NULL|0.4|9223372036854775807",
+        ]
+    );
+    assert_eq!(
+        warehouse.run("SELECT MIN(date), MAX(date), COUNT(*) FROM dwh.day"),
+        ["2020-01-01|2021-12-31|732"]
+    );
+    let state = warehouse.state();
+    warehouse.load();
+    assert_eq!(warehouse.state(), state);
+
+    warehouse.run(
+        "UPDATE landing.payment SET tags = '[\"a\", \"b\"]', _written_at = '2021-02-01' WHERE id = '5';
+         UPDATE landing.payment SET paid = '2021-02-01' WHERE id = '1'",
+    );
+    warehouse.load();
+    assert_eq!(
+        warehouse.run(
+            "SELECT payer_key, by, branch, tags, valid_from::date FROM dwh.payer ORDER BY payer_key"
+        ),
+        [
+            "-1|NULL|NULL|NULL|1900-01-01",
+            "1|x|1|NULL|1900-01-01",
+            "2|x|2|[\"a\"]|1900-01-01",
+            "3|x|1|[\"a\", \"b\"]|2021-02-01",
+        ]
+    );
+    // Versions are half open: the day on which one begins is its own.
+    assert_eq!(
+        warehouse.run("SELECT payer_key FROM dwh.paid WHERE id IN ('1', '5') ORDER BY id"),
+        ["3", "1"]
+    );
+}
