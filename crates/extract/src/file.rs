@@ -17,7 +17,7 @@ use keystar_rdb::{Event, Filter, Level, Options, Parser, Parts, ResumePoint, Ste
 use crate::{Batch, Compression, Error, Failure, Position, Source, compression};
 
 /// Bytes that are read from the file, and fed to the parser, at a time.
-const READ_BYTES: usize = 256 << 10;
+const READ_BYTES: usize = 64 << 10;
 
 /// How an RDB file is read.
 #[derive(Clone, Debug)]

@@ -743,8 +743,14 @@ impl Parser {
             None
         };
         let offset = self.prefix.offset.unwrap_or(self.base + self.at as u64);
-        let prefix = std::mem::take(&mut self.prefix);
-        self.record = Parts { encoding, module, offset, prefix, key: place };
+        // Most records have no prefix, nor had the one before: then there is nothing to move.
+        if self.prefix.offset.is_some() || self.record.prefix.offset.is_some() {
+            self.record.prefix = std::mem::take(&mut self.prefix);
+        }
+        self.record.encoding = encoding;
+        self.record.module = module;
+        self.record.offset = offset;
+        self.record.key = place;
         self.choose(start)
     }
 
