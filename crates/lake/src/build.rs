@@ -60,6 +60,9 @@ pub struct LakeBuild {
     _guard: File,
 }
 
+/// By entity: attributes that became columns.
+type Evolved = BTreeMap<String, Vec<(Box<str>, Name)>>;
+
 /// What all tasks of a build share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -130,7 +133,7 @@ impl LakeBuild {
             }
         }
         let base = base.unwrap_or_else(LakeManifest::new);
-        clean(folder, &base)?;
+        tidy(folder, &base)?;
 
         let fault = |error: LockError| Error::Lock(error.to_string());
         let before = if base.lock.is_empty() {
@@ -275,8 +278,9 @@ impl LakeBuild {
                 .map(|files| files.evolved.clone())
                 .unwrap_or_default();
             if let Some(evolved) = evolved.get(&entity) {
-                evolved_columns.extend(evolved.iter().map(|(attribute, column, _)| {
-                    EvolvedColumn { attribute: attribute.to_string(), column: column.to_string() }
+                evolved_columns.extend(evolved.iter().map(|(attribute, column)| EvolvedColumn {
+                    attribute: attribute.to_string(),
+                    column: column.to_string(),
                 }));
             }
             let rows = files.iter().map(|file| file.rows).sum();
@@ -296,9 +300,7 @@ impl LakeBuild {
         manifest.commit(&self.shared.folder)?;
         stop(4)?;
         // The commit is done. The rest the next build does, if this one cannot.
-        let lock = self.shared.folder.join(SYSTEM).join("model.lock");
-        replace(&lock, manifest.lock.as_bytes())?;
-        clean(&self.shared.folder, &manifest)?;
+        tidy(&self.shared.folder, &manifest)?;
         Ok(report)
     }
 
@@ -307,7 +309,7 @@ impl LakeBuild {
         &mut self,
         reports: &[TaskReport],
         report: &mut LakeReport,
-    ) -> Result<BTreeMap<String, Vec<(Box<str>, Name, Type)>>, Error> {
+    ) -> Result<Evolved, Error> {
         let mut evolved = BTreeMap::new();
         for (place, plan) in self.shared.router.entities.iter().enumerate() {
             if plan.drift != Drift::Evolve {
@@ -315,7 +317,10 @@ impl LakeBuild {
             }
             let tables = || reports.iter().filter_map(|report| report.tables.get(place));
             let mut met = Met::default();
-            tables().for_each(|table| met.merge(table.met.clone()));
+            for table in tables() {
+                met.merge(table.met.clone());
+                report.left_out += table.left_out;
+            }
             let mut grown = Vec::new();
             for (at, column) in plan.columns.iter().enumerate() {
                 let longest = tables().filter_map(|table| table.longest.get(at)).max();
@@ -341,8 +346,8 @@ impl LakeBuild {
                 }
                 let name = free_name(&attribute, &taken);
                 taken.insert(name.clone());
-                grown.push(LockedColumn::new(name.clone(), ty.clone()));
-                new.push((attribute, name, ty));
+                grown.push(LockedColumn::new(name.clone(), ty));
+                new.push((attribute, name));
             }
             for column in &grown {
                 self.lock
@@ -362,7 +367,7 @@ impl LakeBuild {
         &self,
         entity: &str,
         before: &Lock,
-        evolved: &BTreeMap<String, Vec<(Box<str>, Name, Type)>>,
+        evolved: &Evolved,
         sources: Vec<Source>,
         report: &mut LakeReport,
         moves: &mut Vec<(PathBuf, PathBuf)>,
@@ -392,8 +397,8 @@ impl LakeBuild {
             |target| match target {
                 Target::Column(column) => Some(*column),
                 Target::Attribute(attribute) => {
-                    let name = attributes.iter().find(|(other, ..)| other == attribute);
-                    let (_, name, _) = name?;
+                    let name = attributes.iter().find(|(other, _)| other == attribute);
+                    let (_, name) = name?;
                     columns.iter().position(|column| column.name == *name)
                 }
             },
@@ -547,8 +552,15 @@ fn free_name(attribute: &str, taken: &HashSet<Name>) -> Name {
     (2..).map(numbered).find(|name| !taken.contains(name)).unwrap_or(folded.clone())
 }
 
-/// Removes what no commit has made part of the lake.
-fn clean(folder: &Path, manifest: &LakeManifest) -> Result<(), Error> {
+/// Removes what no commit has made part of the lake, and writes the lock file anew if it is not
+/// that of the last commit.
+fn tidy(folder: &Path, manifest: &LakeManifest) -> Result<(), Error> {
+    let lock = folder.join(SYSTEM).join("model.lock");
+    if !manifest.lock.is_empty()
+        && fs::read(&lock).ok().as_deref() != Some(manifest.lock.as_bytes())
+    {
+        replace(&lock, manifest.lock.as_bytes())?;
+    }
     let building = folder.join(SYSTEM).join(TEMPORARY);
     match fs::remove_dir_all(&building) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -580,4 +592,108 @@ fn clean(folder: &Path, manifest: &LakeManifest) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::Lake;
+
+    const MODEL: &str = r#"
+        table.partition_key = "PK"
+        entity.thing.pk = "T#{id}"
+        entity.thing.drift = "evolve"
+        entity.thing.columns = { id = { key = "PK", type = "text(20)" }, n = "int" }
+    "#;
+
+    fn begin(folder: &Path, export: &str, kind: LoadKind) -> LakeBuild {
+        let model = Model::parse(MODEL).unwrap();
+        let input = LoadInput::new(export, kind, "run");
+        Lake::open(folder).unwrap().begin(&model, input, LakeOptions::default()).unwrap()
+    }
+
+    fn task(build: &LakeBuild, lines: &str) -> TaskReport {
+        let mut task = build.task(0).unwrap();
+        task.push("data", 1, lines.as_bytes()).unwrap();
+        task.finish().unwrap()
+    }
+
+    fn full(folder: &Path) -> (LakeBuild, Vec<TaskReport>) {
+        let build = begin(folder, "full", LoadKind::Full { written_at: 10 });
+        let lines = r#"{"Item":{"PK":{"S":"T#1"},"n":{"N":"1"}}}
+            {"Item":{"PK":{"S":"T#2"},"n":{"N":"2"}}}
+            {"Item":{"PK":{"S":"X"}}}
+            no item"#;
+        let report = task(&build, lines);
+        (build, vec![report])
+    }
+
+    fn window(folder: &Path) -> (LakeBuild, Vec<TaskReport>) {
+        let build = begin(folder, "window", LoadKind::Incremental { from: 10, to: 20 });
+        let lines = r#"{"Metadata":{"WriteTimestampMicros":{"N":"15"}},"Keys":{"PK":{"S":"T#1"}}}
+            {"Metadata":{"WriteTimestampMicros":{"N":"16"}},"Keys":{"PK":{"S":"T#3"}},"NewImage":{"PK":{"S":"T#3"},"n":{"N":"3.5"},"new":{"S":"x"}}}"#;
+        let report = task(&build, lines);
+        (build, vec![report])
+    }
+
+    /// What a reader of the lake can see, and a hash of each file that counts.
+    fn seen(folder: &Path) -> (Option<LakeManifest>, Vec<(PathBuf, u64)>) {
+        let lake = Lake::open(folder).unwrap();
+        let files = lake.tables().into_iter().flat_map(|table| table.files).chain(lake.unknown());
+        let hash = |path: PathBuf| {
+            let hash = xxhash_rust::xxh3::xxh3_64(&fs::read(&path).unwrap());
+            (path.strip_prefix(folder).unwrap().to_owned(), hash)
+        };
+        (lake.manifest().cloned(), files.map(hash).collect())
+    }
+
+    #[test]
+    fn a_commit_that_stops_anywhere_is_none_or_whole() {
+        let whole = TempDir::new().unwrap();
+        let nothing = seen(whole.path());
+        let (build, reports) = full(whole.path());
+        build.commit(reports).unwrap();
+        let after_full = seen(whole.path());
+        let (build, reports) = window(whole.path());
+        let report = build.commit(reports).unwrap();
+        assert_eq!(report.rows["thing"], 2);
+        let after_window = seen(whole.path());
+        let left_over = |folder: &Path| {
+            let count = |name: &str| fs::read_dir(folder.join(name)).map_or(0, Iterator::count);
+            (count("type=thing"), count("_keystar"))
+        };
+        let tidy = left_over(whole.path());
+
+        for step in 0..=4 {
+            let broken = TempDir::new().unwrap();
+            let (build, reports) = full(broken.path());
+            assert!(build.commit_until(reports, |at| at == step).is_err());
+            let done = step == 4;
+            assert_eq!(
+                seen(broken.path()),
+                if done { after_full.clone() } else { nothing.clone() }
+            );
+            if !done {
+                let (build, reports) = full(broken.path());
+                build.commit(reports).unwrap();
+            }
+            assert_eq!(seen(broken.path()), after_full, "step {step}");
+
+            let (build, reports) = window(broken.path());
+            assert!(build.commit_until(reports, |at| at == step).is_err());
+            let expected = if done { &after_window } else { &after_full };
+            assert_eq!(&seen(broken.path()), expected, "step {step}");
+            if done {
+                // The next build tidies up, whatever it is for.
+                drop(begin(broken.path(), "other", LoadKind::Full { written_at: 30 }));
+            } else {
+                let (build, reports) = window(broken.path());
+                build.commit(reports).unwrap();
+            }
+            assert_eq!(seen(broken.path()), after_window, "step {step}");
+            assert_eq!(left_over(broken.path()), tidy, "step {step}");
+        }
+    }
 }

@@ -205,7 +205,10 @@ impl Cells {
                     let field = fields.iter_mut().find(|(attribute, ..)| name == **attribute);
                     let Some((_, _, cells)) = field else { continue };
                     let fits = match value {
-                        ValueView::Null => Ok(cells.push_null()),
+                        ValueView::Null => {
+                            cells.push_null();
+                            Ok(())
+                        }
                         value => cells.push(value),
                     };
                     if let Err(misfit) = fits {
@@ -448,7 +451,10 @@ fn push_json(bytes: &mut Bytes, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), 
 fn push_elements(elements: &mut Cells, value: ValueView<'_>) -> Result<(), Misfit> {
     match value {
         ValueView::L(list) => list.iter().try_for_each(|value| match value {
-            ValueView::Null => Ok(elements.push_null()),
+            ValueView::Null => {
+                elements.push_null();
+                Ok(())
+            }
             value => elements.push(value),
         }),
         ValueView::Ss(set) => set.iter().try_for_each(|text| elements.push(ValueView::S(text))),

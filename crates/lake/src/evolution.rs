@@ -28,6 +28,8 @@ pub(crate) struct Evolution {
     /// Of the row at hand, until it is known to stay.
     row: Vec<(Target, AttributeValue<'static>)>,
     pub(crate) met: Met,
+    /// Values that were not kept.
+    left_out: u64,
 }
 
 /// What is known of the values that wait.
@@ -48,17 +50,20 @@ pub(crate) enum Target {
 
 impl Evolution {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, file: None, row: Vec::new(), met: Met::default() }
+        Self { path, file: None, row: Vec::new(), met: Met::default(), left_out: 0 }
     }
 
-    /// Keeps the value of an attribute that has no column; `false` if there are too many of those.
-    pub(crate) fn keep_attribute(&mut self, name: &str, value: ValueView<'_>) -> bool {
+    /// Keeps the value of an attribute that has no column. NULL is none.
+    pub(crate) fn keep_attribute(&mut self, name: &str, value: ValueView<'_>) {
         let met = &self.met.attributes;
-        if !met.contains_key(name) && met.len() >= MAX_ATTRIBUTES {
-            return false;
+        if matches!(value, ValueView::Null) {
+            return;
+        }
+        if !met.contains_key(name) && met.len() + self.row.len() >= MAX_ATTRIBUTES {
+            self.left_out += 1;
+            return;
         }
         self.row.push((Target::Attribute(name.into()), value.to_value().into_owned()));
-        true
     }
 
     /// Keeps a value that a wider type than the column's holds; `false` if there is none.
@@ -112,10 +117,11 @@ impl Evolution {
         Ok(())
     }
 
-    pub(crate) fn finish(self) -> Result<(Option<PathBuf>, Met), Error> {
-        let Some(file) = self.file else { return Ok((None, Met::default())) };
+    /// The file, if a value waits; what is known of them; and how many were not kept.
+    pub(crate) fn finish(self) -> Result<(Option<PathBuf>, Met, u64), Error> {
+        let Some(file) = self.file else { return Ok((None, self.met, self.left_out)) };
         file.into_inner().map_err(|error| Error::io(&self.path)(error.into_error()))?;
-        Ok((Some(self.path), self.met))
+        Ok((Some(self.path), self.met, self.left_out))
     }
 }
 

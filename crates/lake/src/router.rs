@@ -57,8 +57,6 @@ pub(crate) struct PlannedColumn {
     pub(crate) name: Name,
     pub(crate) ty: Type,
     pub(crate) required: bool,
-    /// Whether it tells if an attribute is there as NULL.
-    pub(crate) is_null: bool,
 }
 
 #[derive(Debug, Default)]
@@ -193,7 +191,6 @@ impl Router {
                 name: name.clone(),
                 ty: ty.clone(),
                 required: column.is_some_and(|column| column.required),
-                is_null: column.is_some_and(|column| matches!(column.source, Source::IsNull(_))),
             }
         };
         let mut plan = Plan {

@@ -58,6 +58,8 @@ pub(crate) struct TableReport {
     /// The values that wait for a column.
     pub(crate) waiting: Option<std::path::PathBuf>,
     pub(crate) met: Met,
+    /// Values of attributes beyond those that a task keeps apart.
+    pub(crate) left_out: u64,
 }
 
 /// The schema of an entity's files.
@@ -183,9 +185,9 @@ impl Table {
     pub(crate) fn finish(mut self) -> Result<TableReport, Error> {
         self.encode()?;
         let longest = self.columns.iter().map(|cells| cells.longest_text().unwrap_or(0)).collect();
-        let (waiting, met) = match self.evolution {
+        let (waiting, met, left_out) = match self.evolution {
             Some(evolution) => evolution.finish()?,
-            None => (None, Met::default()),
+            None => (None, Met::default(), 0),
         };
         Ok(TableReport {
             files: self.writer.finish()?,
@@ -193,6 +195,7 @@ impl Table {
             longest,
             waiting,
             met,
+            left_out,
         })
     }
 }

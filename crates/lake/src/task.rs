@@ -165,9 +165,8 @@ impl LakeTask {
     pub fn push(&mut self, file: &str, first_line: u64, lines: &[u8]) -> Result<(), Error> {
         let Self { shared, tape, rows, .. } = self;
         let mut start = 0;
-        let mut number = first_line;
         let ends = memchr::memchr_iter(b'\n', lines).chain(std::iter::once(lines.len()));
-        for end in ends {
+        for (number, end) in (first_line..).zip(ends) {
             let text = lines.get(start..end).unwrap_or_default().trim_ascii();
             start = end + 1;
             if !text.is_empty() {
@@ -178,7 +177,6 @@ impl LakeTask {
                     LoadKind::Incremental { .. } => rows.change_line(tape, &line)?,
                 }
             }
-            number += 1;
         }
         rows.bound_memory(shared)
     }
@@ -890,7 +888,7 @@ fn value_bytes(value: ValueView<'_>) -> usize {
 fn recycle(mut found: Vec<Found<'_>>) -> Vec<Found<'static>> {
     found.clear();
     // Collects in place.
-    found.into_iter().filter_map(|_| None).collect()
+    found.into_iter().map_while(|_| None).collect()
 }
 
 fn shown(name: &str) -> String {
