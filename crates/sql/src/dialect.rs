@@ -52,6 +52,10 @@ pub trait Dialect: fmt::Debug {
     /// A text that is ordered by its bytes.
     fn bytewise(&self, text: &str) -> String;
 
+    /// A relation, in brackets, with one column `n`: the whole numbers from 0, so many, at least
+    /// one.
+    fn numbers(&self, count: u32) -> String;
+
     /// A parameter.
     fn parameter(&self, parameter: &Parameter) -> String;
 }

@@ -54,6 +54,9 @@ pub enum Relation {
     Named(Ident),
     /// A query in place.
     Query(Box<Select>),
+    /// The whole numbers from 0, so many, at least one; one column, `n`. Each database makes them in
+    /// its own way.
+    Numbers(u32),
 }
 
 impl From<TableName> for Relation {

@@ -270,6 +270,9 @@ impl Writer<'_> {
             Relation::Table(name) => format!("{} AS {}", table_name(name), ident(alias)),
             Relation::Named(name) if name == alias => ident(name),
             Relation::Named(name) => format!("{} AS {}", ident(name), ident(alias)),
+            Relation::Numbers(count) => {
+                format!("{} AS {}", self.dialect.numbers(*count), ident(alias))
+            }
             Relation::Query(query) => format!("{} AS {}", self.nested(query)?, ident(alias)),
         })
     }

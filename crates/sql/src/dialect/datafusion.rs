@@ -64,6 +64,11 @@ impl Dialect for DataFusion {
         text.into()
     }
 
+    fn numbers(&self, count: u32) -> String {
+        let last = count.saturating_sub(1);
+        format!(r#"(SELECT "value" AS "n" FROM generate_series(0, {last}))"#)
+    }
+
     fn parameter(&self, parameter: &Parameter) -> String {
         format!("${}", parameter.name)
     }

@@ -57,6 +57,11 @@ impl Dialect for PostgreSql {
         format!("{text} COLLATE \"C\"")
     }
 
+    fn numbers(&self, count: u32) -> String {
+        let last = count.saturating_sub(1);
+        format!(r#"(SELECT "s"."n" AS "n" FROM GENERATE_SERIES(0, {last}) AS "s" ("n"))"#)
+    }
+
     fn parameter(&self, parameter: &Parameter) -> String {
         format!("${}", parameter.position)
     }

@@ -59,6 +59,26 @@ impl Dialect for Redshift {
         text.into()
     }
 
+    // Its GENERATE_SERIES runs on the leader alone and cannot be joined with tables: the numbers are
+    // counted out of digits.
+    fn numbers(&self, count: u32) -> String {
+        let last = u64::from(count.saturating_sub(1));
+        let (mut terms, mut places) = (Vec::new(), Vec::new());
+        let mut power = 1_u64;
+        while power <= last || power == 1 {
+            let place = format!("\"d{}\"", places.len());
+            // Of the highest place only the digits that are needed.
+            let most = (last / power).min(9);
+            let digits: Vec<_> = (0..=most).map(|n| format!("SELECT {n} AS \"n\"")).collect();
+            terms.push(format!("{place}.\"n\" * {power}"));
+            places.push(format!("({}) AS {place}", digits.join(" UNION ALL ")));
+            power *= 10;
+        }
+        let (sum, places) = (terms.join(" + "), places.join(" CROSS JOIN "));
+        let all = format!("SELECT {sum} AS \"n\" FROM {places}");
+        format!("(SELECT \"n\" FROM ({all}) AS \"counted\" WHERE \"n\" <= {last})")
+    }
+
     fn parameter(&self, parameter: &Parameter) -> String {
         format!(":{}", parameter.name)
     }

