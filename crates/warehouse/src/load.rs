@@ -616,8 +616,8 @@ impl Load<'_> {
         prefix: &str,
     ) -> Result<Vec<CommitFile>, Error> {
         let target = self.target(stored, prefix);
-        for state in self.states() {
-            let result = match streams(&state, plan).await {
+        for frugal in [false, true] {
+            let result = match streams(&self.state(frugal), plan).await {
                 Ok(streams) => write(self.folder, streams, &target).await,
                 Err(error) => Err(error.into()),
             };
@@ -666,8 +666,9 @@ impl Load<'_> {
         plan: &LogicalPlan,
         take: impl Fn(&mut T, &RecordBatch),
     ) -> Result<T, Error> {
-        for state in self.states() {
+        for frugal in [false, true] {
             let result = async {
+                let state = self.state(frugal);
                 let mut taken = T::default();
                 let physical = state.create_physical_plan(plan).await?;
                 let mut stream = execute_stream(physical, state.task_ctx())?;
@@ -697,17 +698,18 @@ impl Load<'_> {
         .await
     }
 
-    /// How to run a plan: first with hash joins, which are fast and must fit in memory; then with
-    /// joins of sorted rows, which go to disk.
-    fn states(&self) -> [SessionState; 2] {
-        let fast = self.context.state();
-        let mut frugal = fast.clone();
-        let options = frugal.config_mut().options_mut();
-        options.optimizer.prefer_hash_join = false;
-        // With a single partition the engine would take the hash join all the same.
-        let partitions = &mut options.execution.target_partitions;
-        *partitions = (*partitions).max(2);
-        [fast, frugal]
+    /// How to run a plan: first with hash joins, which are fast and must fit in memory; if they do
+    /// not, frugally, with joins of sorted rows, which go to disk.
+    fn state(&self, frugal: bool) -> SessionState {
+        let mut state = self.context.state();
+        if frugal {
+            let options = state.config_mut().options_mut();
+            options.optimizer.prefer_hash_join = false;
+            // With a single partition the engine would take the hash join all the same.
+            let partitions = &mut options.execution.target_partitions;
+            *partitions = (*partitions).max(2);
+        }
+        state
     }
 
     fn failed(&self, step: &str, failure: Failure) -> Error {
