@@ -11,4 +11,5 @@ mod readers;
 mod round_trip;
 mod servers;
 mod shown;
+mod warehouse_history;
 mod warehouse_sql;
