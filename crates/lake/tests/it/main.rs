@@ -5,4 +5,5 @@
 mod drift;
 mod full;
 mod kit;
+mod laws;
 mod window;
