@@ -25,8 +25,10 @@
 mod dependency;
 mod digits;
 mod group;
+mod hints;
 mod moments;
 mod node;
+mod page;
 mod profile;
 mod propose;
 mod shape;
@@ -35,5 +37,7 @@ mod toml;
 mod values;
 mod words;
 
+pub use hints::{HintError, Hints};
+pub use page::{ColumnProposal, EntityProposal, RelationProposal};
 pub use profile::{Profile, TableHint};
 pub use propose::Proposal;

@@ -365,11 +365,6 @@ impl Attributes {
         Some(at)
     }
 
-    /// Whether there may be attributes that are not told apart.
-    pub(super) fn is_full(&self) -> bool {
-        self.fields.nodes.len() >= ATTRIBUTES
-    }
-
     pub(super) fn merge(&mut self, other: &Self) {
         self.overflow += other.overflow;
         for field in &other.fields.nodes {

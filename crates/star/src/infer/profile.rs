@@ -48,7 +48,6 @@ pub struct Profile {
     hint: TableHint,
     level: Level,
     items: u64,
-    keyless: u64,
     groups: Vec<Group>,
     finder: Finder,
     names: HashMap<Box<str>, Option<(Slot, u8)>>,
@@ -62,7 +61,6 @@ impl Profile {
             hint,
             level: Level::default(),
             items: 0,
-            keyless: 0,
             groups: Vec::new(),
             finder: Finder::default(),
             names: HashMap::new(),
@@ -82,7 +80,6 @@ impl Profile {
         let (found, length) = keys.found();
         let keys = found.get(..length).unwrap_or_default();
         self.items += 1;
-        self.keyless += u64::from(!keys.iter().any(|key| key.slot == Slot::Partition));
         let place = match self.finder.find(keys, self.level) {
             Some(place) => place,
             None => self.learn(keys),
@@ -106,7 +103,6 @@ impl Profile {
     #[must_use]
     pub fn merge(mut self, mut other: Self) -> Self {
         self.items += other.items;
-        self.keyless += other.keyless;
         let level = self.level.max(other.level);
         for profile in [&mut self, &mut other] {
             while profile.level < level {
@@ -130,11 +126,6 @@ impl Profile {
         groups
     }
 
-    /// Items without a partition key that could be told.
-    pub(super) fn keyless(&self) -> u64 {
-        self.keyless
-    }
-
     /// Whether there were so many shapes that not all of them could be told apart.
     pub(super) fn is_coarse(&self) -> bool {
         self.level > Level::default()
@@ -142,7 +133,7 @@ impl Profile {
 
     #[inline]
     fn slot(&mut self, name: RawText<'_>) -> Option<(Slot, u8)> {
-        let Some(plain) = name.as_plain() else { return None };
+        let plain = name.as_plain()?;
         if let Some(slot) = self.names.get(plain) {
             return *slot;
         }
@@ -225,10 +216,13 @@ fn key_text(value: ValueView<'_>) -> Option<Cow<'_, str>> {
     }
 }
 
+/// An attribute that counts for the shape: how likely its name is, the name and the value.
+type KeyText<'a> = (Slot, u8, &'a str, Cow<'a, str>);
+
 /// The attributes of one item that count for its shape.
 #[derive(Debug, Default)]
 struct Keys<'a> {
-    keys: [Option<(Slot, u8, &'a str, Cow<'a, str>)>; MOST_KEYS],
+    keys: [Option<KeyText<'a>>; MOST_KEYS],
     length: usize,
 }
 
@@ -236,10 +230,8 @@ impl<'a> Keys<'a> {
     #[inline]
     fn add(&mut self, slot: Slot, rank: u8, name: RawText<'a>, text: Cow<'a, str>) {
         let Some(name) = name.as_plain() else { return };
-        // Of several names for one key the likeliest is taken; of kinds, the three likeliest.
-        let same = |key: &&mut Option<(Slot, u8, &str, Cow<'_, str>)>| {
-            key.as_ref().is_some_and(|key| key.0 == slot)
-        };
+        // Of several names for one key the likeliest is taken.
+        let same = |key: &&mut Option<KeyText<'_>>| key.as_ref().is_some_and(|key| key.0 == slot);
         if matches!(slot, Slot::Partition | Slot::Sort)
             && let Some(Some(have)) = self.keys.iter_mut().find(same)
         {

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
+use super::hints::Hints;
 use super::profile::Profile;
 use super::sketch::Sketch;
 use super::values::Values;
-use crate::spec::{DimensionSpec, EntitySpec, FactSpec, ModelSpec, Named, TableSpec};
+use crate::spec::{DimensionSpec, EntitySpec, ModelSpec, Named, TableSpec};
 use crate::{KeyTemplate, ModelError};
 
 mod columns;
@@ -12,7 +13,8 @@ mod entities;
 mod relations;
 mod star;
 
-pub(super) use draft::{Draft, Template};
+pub(super) use draft::{Draft, Piece, Template};
+pub(super) use entities::plain_name;
 pub(super) use relations::Relation;
 
 /// A model that the items of a table suggest, and why.
@@ -35,9 +37,17 @@ pub struct Proposal {
 
 impl From<&Profile> for Proposal {
     fn from(profile: &Profile) -> Self {
+        Self::with_hints(profile, &Hints::default())
+    }
+}
+
+impl Proposal {
+    /// Proposes a model; what definitions say is followed where the data agree.
+    #[must_use]
+    pub fn with_hints(profile: &Profile, hints: &Hints) -> Self {
         let table = entities::table(profile);
         let mut drafts = entities::drafts(profile, &table);
-        let mut alerts = Vec::new();
+        let mut alerts = hints.apply(&mut drafts);
         let mut children = Vec::new();
         for (place, draft) in drafts.iter_mut().enumerate() {
             let found = columns::fill(draft, place, &table);
@@ -47,7 +57,9 @@ impl From<&Profile> for Proposal {
         for mut child in children {
             let parent = child.child.as_ref().and_then(|child| drafts.get(child.parent));
             let parent = parent.map(|parent| parent.name.clone()).unwrap_or_default();
-            if drafts.iter().any(|draft| draft.name == child.name) {
+            let vague = ["entry", "item", "line", "element", "member", "value", "detail", "part"];
+            let is_taken = drafts.iter().any(|draft| draft.name == child.name);
+            if is_taken || vague.contains(&child.name.as_str()) {
                 child.name = format!("{parent}_{}", child.name);
             }
             let base = child.name.clone();
@@ -59,8 +71,13 @@ impl From<&Profile> for Proposal {
             drafts.push(child);
         }
         let relations = relations::find(&mut drafts);
-        let (drafts, relations) = arrange(drafts, relations);
+        let (mut drafts, relations) = arrange(drafts, relations);
         let star = star::build(&drafts, &relations);
+        for at in &star.unused {
+            if let Some(draft) = drafts.get_mut(*at) {
+                draft.evidence.push("in the lake and in landing, but not in the star".to_owned());
+            }
+        }
         let mut all = general_alerts(profile, &table, &drafts);
         all.extend(alerts);
         all.extend(look(&drafts));
@@ -201,9 +218,9 @@ fn entity(draft: &Draft, drafts: &[Draft]) -> EntitySpec {
         spec.unnest = Some(child.path.clone());
         spec.over = Some(child.over);
     } else {
-        let parse = |template: &Template| KeyTemplate::parse(&template.text()).ok();
-        spec.pk = parse(&draft.partition);
-        spec.sk = draft.sort.as_ref().and_then(parse);
+        let mut forms = draft.templates().map(|template| KeyTemplate::parse(&template.text()).ok());
+        spec.pk = forms.next().flatten();
+        spec.sk = forms.next().flatten();
     }
     let columns = draft.columns.iter();
     spec.columns = columns.map(|column| (column.text.clone(), column.spec.clone())).collect();
@@ -222,10 +239,6 @@ impl Proposal {
 
     pub(super) fn dimension(&self, name: &str) -> Option<&DimensionSpec> {
         named(&self.spec.dimensions, name)
-    }
-
-    pub(super) fn fact(&self, name: &str) -> Option<&FactSpec> {
-        named(&self.spec.facts, name)
     }
 }
 

@@ -248,13 +248,12 @@ pub(super) fn reduce(shape: &mut Shape, level: Level) {
 
 /// Makes words that are too many at their place into [`Token::Any`].
 pub(super) fn settle(shapes: &mut [Shape]) {
-    let mut keys: HashMap<(Slot, Box<str>, u8), Vec<&mut [Token]>> = HashMap::new();
-    for key in shapes.iter_mut().flatten() {
-        let id = (key.slot, key.name.clone(), key.separator);
-        keys.entry(id).or_default().push(key.tokens.as_mut_slice());
-    }
-    for ((slot, _, _), tokens) in keys {
-        settle_place(tokens, slot, 0);
+    let mut keys: Vec<&mut Key> = shapes.iter_mut().flatten().collect();
+    let id = |key: &Key| (key.slot, key.name.clone(), key.separator);
+    keys.sort_by_cached_key(|key| id(key));
+    for alike in keys.chunk_by_mut(|a, b| id(a) == id(b)) {
+        let Some(slot) = alike.first().map(|key| key.slot) else { continue };
+        settle_place(alike.iter_mut().map(|key| key.tokens.as_mut_slice()).collect(), slot, 0);
     }
 }
 

@@ -63,12 +63,10 @@ pub(super) fn slot(name: &str) -> Option<(Slot, u8)> {
         "kind",
         "itemtype",
         "recordtype",
-        "model",
         "doctype",
         "objecttype",
         "entityname",
         "rowtype",
-        "class",
     ]);
     let whole = (name.starts_with('_') && plain == "t").then_some(15);
     let rest = ["type", "kind", "entity"].iter().any(|end| plain.ends_with(end)).then_some(16);

@@ -1,7 +1,12 @@
 //! What is proposed for tables of three trades, and for tables that mean no good.
 
 mod ecommerce;
+mod hints;
+mod hostile;
 mod items;
+mod laws;
+mod library;
+mod streaming;
 
 use keystar_item::scan::Tape;
 use keystar_star::Model;

@@ -1,6 +1,7 @@
 //! Models as users write them: what they become, and what they are refused for.
 
 #![allow(
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,

@@ -83,9 +83,10 @@ pub(super) fn fill(draft: &mut Draft, place: usize, table: &TableNames) -> Findi
     }
     if left_out > 0 {
         fill.findings.alerts.push(format!(
-            "{}: {left_out} values of further attributes have no column, since a table holds \
-             {MOST_COLUMNS}",
-            draft.name
+            "{}: {} values of further attributes have no column, since a table holds {}",
+            draft.name,
+            super::count(left_out),
+            super::count(MOST_COLUMNS as u64)
         ));
     }
     let Fill { mut columns, findings, .. } = fill;

@@ -42,7 +42,7 @@ pub(in crate::infer) struct Template {
 #[derive(Clone, Debug)]
 pub(in crate::infer) enum Piece {
     Literal(String),
-    Variable(Variable),
+    Variable(Box<Variable>),
 }
 
 #[derive(Clone, Debug, Default)]
@@ -59,14 +59,14 @@ pub(in crate::infer) struct Variable {
 impl Template {
     pub(in crate::infer) fn variables(&self) -> impl Iterator<Item = &Variable> {
         self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Variable(variable) => Some(variable),
+            Piece::Variable(variable) => Some(&**variable),
             Piece::Literal(_) => None,
         })
     }
 
     pub(in crate::infer) fn variables_mut(&mut self) -> impl Iterator<Item = &mut Variable> {
         self.pieces.iter_mut().filter_map(|piece| match piece {
-            Piece::Variable(variable) => Some(variable),
+            Piece::Variable(variable) => Some(&mut **variable),
             Piece::Literal(_) => None,
         })
     }

@@ -123,7 +123,11 @@ fn discriminator(groups: &[&Group], table: &TableNames) -> Option<String> {
         };
         let described: u64 =
             with.iter().filter(|with| describes(with)).map(|(group, _)| group.items).sum();
-        let tells = described * 2 <= covered && (covered == all || described == 0);
+        // An attribute of some items with one value is one of theirs like others.
+        let values: BTreeSet<&str> = with.iter().map(|(_, value)| *value).collect();
+        let tells = (covered == all || values.len() > 1)
+            && described * 2 <= covered
+            && (covered == all || described == 0);
         let rank = (covered, std::cmp::Reverse(slot));
         if covered > 0 && tells && best.is_none_or(|(have, _)| rank > have) {
             best = Some((rank, name));
@@ -265,7 +269,7 @@ fn template(
         Variable { attribute: Some(key.to_owned()), values, ..Variable::default() }
     };
     let Some((_, first)) = parts.first() else {
-        template.pieces.push(Piece::Variable(whole()));
+        template.pieces.push(Piece::Variable(Box::new(whole())));
         return template;
     };
     let separator = char::from(first.separator).to_string();
@@ -277,10 +281,14 @@ fn template(
         {
             template.pieces.push(Piece::Literal(format!("{word}{separator}")));
             let tag = word.to_string();
-            template.pieces.push(Piece::Variable(Variable { tag, ..Variable::default() }));
+            template
+                .pieces
+                .push(Piece::Variable(Box::new(Variable { tag, ..Variable::default() })));
         } else {
             let values = whole().values;
-            template.pieces.push(Piece::Variable(Variable { values, ..Variable::default() }));
+            template
+                .pieces
+                .push(Piece::Variable(Box::new(Variable { values, ..Variable::default() })));
         }
         return template;
     }
@@ -310,13 +318,13 @@ fn template(
         if !literal.is_empty() {
             template.pieces.push(Piece::Literal(std::mem::take(&mut literal)));
         }
-        template.pieces.push(Piece::Variable(Variable {
+        template.pieces.push(Piece::Variable(Box::new(Variable {
             name: String::new(),
             part: Some(id.clone()),
             attribute: equal,
             tag: std::mem::take(&mut tag),
             values: part.all_values(),
-        }));
+        })));
     }
     if !literal.is_empty() {
         template.pieces.push(Piece::Literal(literal));
@@ -408,6 +416,9 @@ fn name_variables(drafts: &mut [Draft]) {
     for draft in drafts.iter_mut() {
         let Draft { partition, sort, indexes, group, .. } = draft;
         let mut named: Vec<(String, Option<PartId>)> = Vec::new();
+        // Behind those of the table's key come those of indexes, which are shown only.
+        let keys = partition.variables().count()
+            + sort.as_ref().map_or(0, |sort| sort.variables().count());
         let templates = std::iter::once(partition)
             .chain(sort.iter_mut())
             .chain(indexes.iter_mut().map(|(_, template, _)| template));
@@ -434,7 +445,11 @@ fn name_variables(drafts: &mut [Draft]) {
                             group.attributes.fields.nodes.iter().any(|field| {
                                 plain_name(&field.name) == base && *field.name != *key
                             });
-                        if taken { format!("{base}_key") } else { base }
+                        match (taken, named.len() >= keys) {
+                            (false, _) => base,
+                            (true, false) => format!("{base}_key"),
+                            (true, true) => plain_name(&variable.tag),
+                        }
                     }
                 };
                 let is_same = same.is_some();
@@ -453,7 +468,7 @@ fn name_variables(drafts: &mut [Draft]) {
 }
 
 /// A column's name for an attribute: never with `_` in front, as only Keystar's own have.
-pub(super) fn plain_name(attribute: &str) -> String {
+pub(in crate::infer) fn plain_name(attribute: &str) -> String {
     let name = Name::fold(attribute);
     let plain = name.as_str().trim_matches('_');
     match plain.chars().next() {
@@ -510,7 +525,8 @@ fn name_by_key(draft: &Draft) -> String {
     let thing = |template: &Template| {
         let tag = template.tag()?.to_owned();
         // `ORD#{orderid}`: the variable says what `ORD` stands for.
-        let things = template.variables().map(|variable| words::thing(&variable.name));
+        let ids = template.variables().filter(|variable| words::is_id(&variable.name));
+        let things = ids.map(|variable| words::thing(&variable.name));
         let spelled = things.into_iter().find(|thing| words::abbreviates(&tag, thing));
         Some(plain_name(&spelled.unwrap_or_else(|| words::spell_out(&tag.to_lowercase()))))
     };

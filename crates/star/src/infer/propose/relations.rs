@@ -73,9 +73,9 @@ fn by_name(column: &Col, target: &Col, to: &Draft) -> u8 {
     let entity = words::plain(&to.name);
     if column.name == target.name {
         4
-    } else if column.tags.iter().any(|tag| target.tags.contains(tag)) {
-        3
-    } else if !thing.is_empty() && words::plain(&thing) == entity {
+    } else if column.tags.iter().any(|tag| target.tags.contains(tag))
+        || !thing.is_empty() && words::plain(&thing) == entity
+    {
         3
     } else if words::is_id(&column.name)
         && (words::plain(&thing).ends_with(&entity)

@@ -8,7 +8,7 @@ use super::relations::{Relation, repeats};
 use crate::infer::group::Side;
 use crate::infer::words::{self, Time};
 use crate::spec::{CalendarSpec, DimensionSpec, FactSpec, JoinSpec, Named, OperandSpec, RoleSpec};
-use crate::{History, SourceSpec, Type};
+use crate::{History, SourceSpec, Type, UnnestOver};
 
 /// So many joins are followed from a fact.
 const DEEPEST: usize = 3;
@@ -575,6 +575,9 @@ impl<'b> Builder<'b> {
                 continue;
             }
             let Some(parent) = self.draft(child.parent) else { continue };
+            if child.over == UnnestOver::List {
+                continue;
+            }
             alerts.push(format!(
                 "{}: no fact says which {} of its {} it means, and a join with all of them would \
                  count the fact once for each; add a column that says it, or pick one in on, such \
