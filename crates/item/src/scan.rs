@@ -60,10 +60,10 @@ impl Tape {
     /// With the byte at which the text stops being an item.
     pub fn scan<'a>(&'a mut self, text: &'a [u8]) -> Result<ItemView<'a>, Error> {
         let text = self.start(text)?;
-        let mut scanner = Scanner::new(text, &mut self.nodes, &mut self.unescaped);
+        let mut scanner = Scanner::new(text, self);
         let end = scanner.attributes(0, 1)?;
         scanner.end(end)?;
-        Ok(ItemView(MapView::new(text, &self.unescaped, &self.nodes)))
+        Ok(ItemView(MapView::new(text, self, 0)))
     }
 
     /// Scans a line of an export, an object of named items: `{"Item":{…}}` of a full export,
@@ -86,10 +86,10 @@ impl Tape {
     /// As [`scan`](Self::scan).
     pub fn scan_record<'a>(&'a mut self, text: &'a [u8]) -> Result<RecordView<'a>, Error> {
         let text = self.start(text)?;
-        let mut scanner = Scanner::new(text, &mut self.nodes, &mut self.unescaped);
+        let mut scanner = Scanner::new(text, self);
         let end = scanner.record(0)?;
         scanner.end(end)?;
-        Ok(RecordView(MapView::new(text, &self.unescaped, &self.nodes)))
+        Ok(RecordView(MapView::new(text, self, 0)))
     }
 
     fn start<'a>(&mut self, text: &'a [u8]) -> Result<&'a str, Error> {

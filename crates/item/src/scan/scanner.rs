@@ -2,7 +2,7 @@
 //! where it begins and returns the one behind what it read.
 
 use super::view::{MapView, unescape};
-use super::{Kind, Node, Span};
+use super::{Kind, Node, Span, Tape};
 use crate::json::MAX_DEPTH;
 use crate::text::to_escape;
 use crate::{Error, ErrorKind, Number};
@@ -12,8 +12,7 @@ type Place = Result<usize, Error>;
 pub(super) struct Scanner<'a, 't> {
     text: &'a str,
     bytes: &'a [u8],
-    nodes: &'t mut Vec<Node>,
-    unescaped: &'t mut String,
+    tape: &'t mut Tape,
 }
 
 /// A string's text, without quotes.
@@ -24,8 +23,8 @@ struct Scanned {
 }
 
 impl<'a, 't> Scanner<'a, 't> {
-    pub(super) fn new(text: &'a str, nodes: &'t mut Vec<Node>, unescaped: &'t mut String) -> Self {
-        Self { text, bytes: text.as_bytes(), nodes, unescaped }
+    pub(super) fn new(text: &'a str, tape: &'t mut Tape) -> Self {
+        Self { text, bytes: text.as_bytes(), tape }
     }
 
     /// `{"Item":{…}}` and the like: named maps without a type.
@@ -58,7 +57,7 @@ impl<'a, 't> Scanner<'a, 't> {
         if let Some(end) = self.skip(at, b'}') {
             return Ok(end);
         }
-        let first = self.nodes.len();
+        let first = self.tape.nodes.len();
         let mut names = Names::default();
         loop {
             let (name, behind) = self.string(at)?;
@@ -232,7 +231,7 @@ impl<'a, 't> Scanner<'a, 't> {
     /// Appends a value that holds no others.
     #[inline(always)]
     fn leaf(&mut self, name: Scanned, value: Scanned, kind: Kind) {
-        self.nodes.push(Node {
+        self.tape.nodes.push(Node {
             name: name.span,
             value: value.span,
             nodes: 1,
@@ -245,13 +244,13 @@ impl<'a, 't> Scanner<'a, 't> {
     /// Appends a value that holds others, to be [closed](Self::close) when they are read.
     fn push(&mut self, name: Scanned) -> usize {
         self.leaf(name, Scanned::default(), Kind::Null);
-        self.nodes.len() - 1
+        self.tape.nodes.len() - 1
     }
 
     #[allow(clippy::cast_possible_truncation, reason = "a node takes bytes of the text, too")]
     fn close(&mut self, node: usize, kind: Kind, start: usize, end: usize) {
-        let nodes = self.nodes.len() - node;
-        if let Some(node) = self.nodes.get_mut(node) {
+        let nodes = self.tape.nodes.len() - node;
+        if let Some(node) = self.tape.nodes.get_mut(node) {
             (node.kind, node.value, node.nodes) = (kind, Span::new(start, end), nodes as u32);
         }
     }
@@ -278,9 +277,9 @@ impl<'a, 't> Scanner<'a, 't> {
         }
         let text = unescape(text);
         Number::parse(text.as_str()).map_err(|error| error.within(at))?;
-        let start = self.unescaped.len();
-        self.unescaped.push_str(&text);
-        Ok(Scanned { span: Span::new(start, self.unescaped.len()), escaped: true })
+        let start = self.tape.unescaped.len();
+        self.tape.unescaped.push_str(&text);
+        Ok(Scanned { span: Span::new(start, self.tape.unescaped.len()), escaped: true })
     }
 
     /// Whether no two of the names from node `first` on, on its level, are the same.
@@ -293,8 +292,7 @@ impl<'a, 't> Scanner<'a, 't> {
     fn compare_names(&self, first: usize) -> Result<(), Error> {
         /// Up to so many names are compared each with each.
         const FEW: usize = 16;
-        let map =
-            MapView::new(self.text, self.unescaped, self.nodes.get(first..).unwrap_or_default());
+        let map = MapView::new(self.text, self.tape, first);
         let place = |name: &Span| name.start as usize;
         let twice = if map.iter().nth(FEW).is_none() {
             map.spans().enumerate().find_map(|(index, (span, name))| {

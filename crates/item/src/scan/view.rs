@@ -4,7 +4,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Kind, Node, Span};
+use super::{Kind, Node, Span, Tape};
 use crate::{AttributeValue, Number};
 
 /// An item, where it stands in its text.
@@ -176,14 +176,17 @@ impl<'a> ValueView<'a> {
 pub struct MapView<'a> {
     /// What the spans of the nodes are places in.
     whole: &'a str,
-    unescaped: &'a str,
-    nodes: &'a [Node],
-    text: &'a str,
+    tape: &'a Tape,
+    /// Its first node on the tape, and the one behind its last.
+    first: u32,
+    end: u32,
 }
 
 impl<'a> MapView<'a> {
-    pub(super) fn new(text: &'a str, unescaped: &'a str, nodes: &'a [Node]) -> Self {
-        Self { whole: text, unescaped, nodes, text }
+    /// The map of all nodes of the tape from the first on.
+    #[allow(clippy::cast_possible_truncation, reason = "a node takes bytes of the text")]
+    pub(super) fn new(whole: &'a str, tape: &'a Tape, first: usize) -> Self {
+        Self { whole, tape, first: first as u32, end: tape.nodes.len() as u32 }
     }
 
     /// How many entries there are; counts them.
@@ -196,7 +199,7 @@ impl<'a> MapView<'a> {
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(self) -> bool {
-        self.nodes.is_empty()
+        self.first == self.end
     }
 
     /// The entries in their order.
@@ -214,7 +217,11 @@ impl<'a> MapView<'a> {
     /// The map's text: an object, from brace to brace.
     #[must_use]
     pub fn text(self) -> &'a str {
-        self.text
+        // The node before a value's first is the value's own; only the item has none.
+        match self.first.checked_sub(1).and_then(|own| self.tape.nodes.get(own as usize)) {
+            Some(own) => own.value.of(self.whole),
+            None => self.whole,
+        }
     }
 
     fn to_attributes(self) -> crate::Attributes<'a> {
@@ -225,13 +232,13 @@ impl<'a> MapView<'a> {
     pub(super) fn spans(self) -> impl Iterator<Item = (Span, RawText<'a>)> {
         let mut cursor = self.cursor();
         std::iter::from_fn(move || {
-            let (node, _) = cursor.step()?;
+            let (_, node) = cursor.step()?;
             Some((node.name, cursor.name(node)))
         })
     }
 
     fn cursor(self) -> Cursor<'a> {
-        Cursor { whole: self.whole, unescaped: self.unescaped, nodes: self.nodes }
+        Cursor(self)
     }
 }
 
@@ -276,7 +283,7 @@ impl<'a> ListView<'a> {
     /// The list's text: an array, from bracket to bracket.
     #[must_use]
     pub fn text(self) -> &'a str {
-        self.0.text
+        self.0.text()
     }
 }
 
@@ -308,7 +315,7 @@ impl<'a> TextSet<'a> {
     /// The set's text: an array, from bracket to bracket.
     #[must_use]
     pub fn text(self) -> &'a str {
-        self.0.text
+        self.0.text()
     }
 }
 
@@ -340,7 +347,7 @@ impl<'a> NumberSet<'a> {
     /// The set's text: an array, from bracket to bracket.
     #[must_use]
     pub fn text(self) -> &'a str {
-        self.0.text
+        self.0.text()
     }
 }
 
@@ -368,8 +375,8 @@ impl<'a> Iterator for Attributes<'a> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
-        let (node, held) = self.0.step()?;
-        Some((self.0.name(node), self.0.value(node, held)))
+        let (at, node) = self.0.step()?;
+        Some((self.0.name(node), self.0.value(at, node)))
     }
 }
 
@@ -381,8 +388,8 @@ impl<'a> Iterator for Elements<'a> {
     type Item = ValueView<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (node, held) = self.0.step()?;
-        Some(self.0.value(node, held))
+        let (at, node) = self.0.step()?;
+        Some(self.0.value(at, node))
     }
 }
 
@@ -394,7 +401,7 @@ impl<'a> Iterator for Texts<'a> {
     type Item = RawText<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (node, _) = self.0.step()?;
+        let (_, node) = self.0.step()?;
         Some(self.0.text(node))
     }
 }
@@ -407,50 +414,46 @@ impl<'a> Iterator for Numbers<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (node, _) = self.0.step()?;
+        let (_, node) = self.0.step()?;
         Some(self.0.number(node))
     }
 }
 
-/// Goes over the nodes of one level.
+/// Goes over the nodes of one level; what is left of them.
 #[derive(Clone, Debug)]
-struct Cursor<'a> {
-    whole: &'a str,
-    unescaped: &'a str,
-    nodes: &'a [Node],
-}
+struct Cursor<'a>(MapView<'a>);
 
 impl<'a> Cursor<'a> {
-    /// The next node, and those that its value holds.
+    /// The next node, and which it is.
     #[inline(always)]
-    fn step(&mut self) -> Option<(&'a Node, &'a [Node])> {
-        let (node, _) = self.nodes.split_first()?;
-        if node.nodes == 1 {
-            self.nodes = self.nodes.get(1..)?;
-            return Some((node, &[]));
+    fn step(&mut self) -> Option<(u32, &'a Node)> {
+        let at = self.0.first;
+        if at >= self.0.end {
+            return None;
         }
-        let (held, rest) = self.nodes.split_at_checked(node.nodes as usize)?;
-        self.nodes = rest;
-        Some((node, held.get(1..)?))
+        let node = self.0.tape.nodes.get(at as usize)?;
+        self.0.first = at + node.nodes;
+        Some((at, node))
     }
 
     #[inline(always)]
     fn name(&self, node: &Node) -> RawText<'a> {
-        RawText { raw: node.name.of(self.whole), escaped: node.name_escaped }
+        RawText { raw: node.name.of(self.0.whole), escaped: node.name_escaped }
     }
 
     #[inline(always)]
     fn text(&self, node: &Node) -> RawText<'a> {
-        RawText { raw: node.value.of(self.whole), escaped: node.value_escaped }
+        RawText { raw: node.value.of(self.0.whole), escaped: node.value_escaped }
     }
 
     #[inline(always)]
     fn number(&self, node: &Node) -> &'a str {
-        node.value.of(if node.value_escaped { self.unescaped } else { self.whole })
+        node.value.of(if node.value_escaped { &self.0.tape.unescaped } else { self.0.whole })
     }
 
     #[inline(always)]
-    fn value(&self, node: &Node, held: &'a [Node]) -> ValueView<'a> {
+    fn value(&self, at: u32, node: &Node) -> ValueView<'a> {
+        let inside = || MapView { first: at + 1, end: at + node.nodes, ..self.0 };
         match node.kind {
             Kind::S => ValueView::S(self.text(node)),
             Kind::N => ValueView::N(self.number(node)),
@@ -458,20 +461,11 @@ impl<'a> Cursor<'a> {
             Kind::True => ValueView::Bool(true),
             Kind::False => ValueView::Bool(false),
             Kind::Null => ValueView::Null,
-            Kind::L => ValueView::L(ListView(self.inside(node, held))),
-            Kind::M => ValueView::M(self.inside(node, held)),
-            Kind::Ss => ValueView::Ss(TextSet(self.inside(node, held))),
-            Kind::Ns => ValueView::Ns(NumberSet(self.inside(node, held))),
-            Kind::Bs => ValueView::Bs(TextSet(self.inside(node, held))),
-        }
-    }
-
-    fn inside(&self, node: &Node, held: &'a [Node]) -> MapView<'a> {
-        MapView {
-            whole: self.whole,
-            unescaped: self.unescaped,
-            nodes: held,
-            text: node.value.of(self.whole),
+            Kind::L => ValueView::L(ListView(inside())),
+            Kind::M => ValueView::M(inside()),
+            Kind::Ss => ValueView::Ss(TextSet(inside())),
+            Kind::Ns => ValueView::Ns(NumberSet(inside())),
+            Kind::Bs => ValueView::Bs(TextSet(inside())),
         }
     }
 }
