@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use keystar_item::scan::{ItemView, RawText, ValueView};
 use keystar_star::{
-    Condition, Drift, Entity, KeyTemplate, Model, Name, Path, Source, Type, UnnestOver,
+    Condition, Drift, Entity, KeyTemplate, Model, Name, Path, Segment, Source, Type, UnnestOver,
 };
 
 /// The number of a name; [`UNKNOWN`] for one that the model does not know.
@@ -30,7 +30,8 @@ pub(crate) struct Router {
 struct Choices {
     /// The attribute that tells most entities apart.
     discriminator: Option<Number>,
-    by_value: HashMap<Box<str>, Vec<usize>>,
+    /// By its value, in order.
+    by_value: Vec<(Box<str>, Vec<usize>)>,
     /// Those that it does not tell apart from others.
     others: Vec<usize>,
 }
@@ -73,9 +74,45 @@ pub(crate) struct Members {
 #[derive(Debug)]
 enum Test {
     Equals(Number, Box<str>),
-    Like(Number, KeyTemplate),
+    Like(Number, Form),
     Has(Number),
-    Same(Box<str>, (Number, KeyTemplate), (Number, KeyTemplate)),
+    Same(Box<str>, (Number, Form), (Number, Form)),
+}
+
+/// A template, and the short way for most of them: a literal and one variable.
+#[derive(Clone, Debug)]
+pub(crate) struct Form {
+    template: KeyTemplate,
+    /// What comes before the only variable, which ends the key.
+    prefix: Option<Box<str>>,
+}
+
+impl Form {
+    fn new(template: &KeyTemplate) -> Self {
+        let prefix = match template.segments() {
+            [Segment::Variable(_)] => Some("".into()),
+            [Segment::Literal(prefix), Segment::Variable(_)] => Some(prefix.clone()),
+            _ => None,
+        };
+        Self { template: template.clone(), prefix }
+    }
+
+    #[inline]
+    fn matches(&self, key: &str) -> bool {
+        match &self.prefix {
+            Some(prefix) => key.len() > prefix.len() && key.starts_with(&**prefix),
+            None => self.template.matches(key),
+        }
+    }
+
+    /// What a variable of the template stands for in a key.
+    #[inline]
+    pub(crate) fn part<'k>(&self, key: &'k str, variable: &str) -> Option<&'k str> {
+        match &self.prefix {
+            Some(prefix) => key.strip_prefix(&**prefix).filter(|part| !part.is_empty()),
+            None => self.template.capture(key)?.get(variable),
+        }
+    }
 }
 
 /// What becomes of an attribute.
@@ -97,7 +134,7 @@ pub(crate) enum Step {
     /// The value at the end of the path is a column's.
     Value { column: usize, path: Box<[Box<str>]> },
     /// Parts of the text are columns'.
-    Parts { template: KeyTemplate, columns: Vec<(Box<str>, usize)> },
+    Parts { form: Form, columns: Vec<(Box<str>, usize)> },
     /// Whether the value at the end of the path is NULL is a column's value.
     IsNull { column: usize, path: Box<[Box<str>]> },
     /// Members of the value at the end of the path are rows of another entity.
@@ -127,7 +164,7 @@ impl Router {
             entities: Vec::new(),
             partition: 0,
             sort: None,
-            choices: Choices { discriminator: None, by_value: HashMap::new(), others: Vec::new() },
+            choices: Choices { discriminator: None, by_value: Vec::new(), others: Vec::new() },
         };
         router.partition = router.number(&model.table.partition);
         router.sort = model.table.sort.as_deref().map(|name| router.number(name));
@@ -165,12 +202,12 @@ impl Router {
                     tests.push(Test::Equals(self.number(attribute), value.clone()));
                 }
                 Condition::Like { attribute, template } => {
-                    tests.push(Test::Like(self.number(attribute), template.clone()));
+                    tests.push(Test::Like(self.number(attribute), Form::new(template)));
                 }
                 Condition::Has { attribute } => tests.push(Test::Has(self.number(attribute))),
                 Condition::Same { variable, left, right } => {
-                    let left = (self.number(&left.0), left.1.clone());
-                    let right = (self.number(&right.0), right.1.clone());
+                    let left = (self.number(&left.0), Form::new(&left.1));
+                    let right = (self.number(&right.0), Form::new(&right.1));
                     tests.push(Test::Same(variable.clone(), left, right));
                 }
                 // A condition of a later version holds for nothing that this one knows.
@@ -214,8 +251,8 @@ impl Router {
                 }
                 Source::Key { attribute, template, variable } => {
                     let parts = steps.iter_mut().find_map(|(name, step)| match step {
-                        Step::Parts { template: other, columns }
-                            if name == attribute && other == template =>
+                        Step::Parts { form, columns }
+                            if name == attribute && form.template == *template =>
                         {
                             Some(columns)
                         }
@@ -225,7 +262,7 @@ impl Router {
                         Some(columns) => columns.push((variable.clone(), at)),
                         None => {
                             let columns = vec![(variable.clone(), at)];
-                            let step = Step::Parts { template: template.clone(), columns };
+                            let step = Step::Parts { form: Form::new(template), columns };
                             steps.push((attribute.clone(), step));
                         }
                     }
@@ -331,7 +368,7 @@ impl Router {
         let discriminator = best
             .filter(|(_, count)| **count > 0)
             .and_then(|(number, _)| Number::try_from(number).ok());
-        let mut choices = Choices { discriminator, by_value: HashMap::new(), others: Vec::new() };
+        let mut choices = Choices { discriminator, by_value: Vec::new(), others: Vec::new() };
         let value_of = |plan: &Plan| {
             plan.tests.iter().find_map(|test| match test {
                 Test::Equals(number, value) if Some(*number) == discriminator => {
@@ -340,20 +377,20 @@ impl Router {
                 _ => None,
             })
         };
-        for (_, plan) in roots() {
-            if let Some(value) = value_of(plan) {
-                choices.by_value.entry(value).or_default();
-            }
+        for value in roots().filter_map(|(_, plan)| value_of(plan)) {
+            choices.by_value.push((value, Vec::new()));
         }
+        choices.by_value.sort();
+        choices.by_value.dedup();
         for (index, plan) in roots() {
-            match value_of(plan) {
-                Some(value) => {
-                    choices.by_value.entry(value).or_default().push(index);
+            let value = value_of(plan);
+            for (other, choice) in &mut choices.by_value {
+                if value.as_ref().is_none_or(|value| value == other) {
+                    choice.push(index);
                 }
-                None => {
-                    choices.by_value.values_mut().for_each(|choice| choice.push(index));
-                    choices.others.push(index);
-                }
+            }
+            if value.is_none() {
+                choices.others.push(index);
             }
         }
         choices
@@ -498,10 +535,14 @@ impl Router {
             Some(ValueView::S(text)) => Some(text),
             _ => None,
         };
+        let choose = |value: &str| {
+            let place = choices.by_value.binary_search_by(|(other, _)| (**other).cmp(value));
+            place.ok().and_then(|place| choices.by_value.get(place)).map(|(_, choice)| choice)
+        };
         let candidates = match choices.discriminator.and_then(text) {
             Some(value) => match value.as_plain() {
-                Some(value) => choices.by_value.get(value),
-                None => choices.by_value.get(&*value.as_str()),
+                Some(value) => choose(value),
+                None => choose(&value.as_str()),
             },
             None => None,
         };
@@ -513,10 +554,10 @@ impl Router {
                         text(*number).is_some_and(|text| text == **value)
                     }
                     Test::Has(number) => memory.find(found, *number).is_some(),
-                    Test::Like(number, template) => {
+                    Test::Like(number, form) => {
                         text(*number).is_some_and(|text| match text.as_plain() {
-                            Some(text) => template.matches(text),
-                            None => template.matches(&text.as_str()),
+                            Some(text) => form.matches(text),
+                            None => form.matches(&text.as_str()),
                         })
                     }
                     Test::Same(variable, left, right) => {
@@ -524,9 +565,8 @@ impl Router {
                             return false;
                         };
                         let (one, other) = (one.as_str(), other.as_str());
-                        let one = left.1.capture(&one).and_then(|found| found.get(variable));
-                        let other = right.1.capture(&other).and_then(|found| found.get(variable));
-                        one.is_some() && one == other
+                        let one = left.1.part(&one, variable);
+                        one.is_some() && one == right.1.part(&other, variable)
                     }
                 })
             })

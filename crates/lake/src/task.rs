@@ -672,14 +672,11 @@ impl Row<'_> {
                 Ok(None) => Ok(()),
                 Err(misfit) => self.column_misfit(*column, None, misfit),
             },
-            Step::Parts { template, columns } => {
-                let text = match value {
-                    ValueView::S(text) => text.as_str(),
-                    _ => return Ok(()),
-                };
-                let Some(parts) = template.capture(&text) else { return Ok(()) };
+            Step::Parts { form, columns } => {
+                let ValueView::S(text) = value else { return Ok(()) };
+                let text = text.as_str();
                 for (variable, column) in columns {
-                    if let Some(part) = parts.get(variable) {
+                    if let Some(part) = form.part(&text, variable) {
                         self.put(*column, |cells| cells.push_part(part), None)?;
                     }
                 }

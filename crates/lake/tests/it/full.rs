@@ -408,3 +408,43 @@ fn a_manifest_that_leads_out_of_the_lake_is_refused() {
     fs::write(&path, text.replace("000001-01-full-0000-0000.parquet", "../../x.parquet")).unwrap();
     assert!(matches!(keystar_lake::Lake::open(kit.path()), Err(Error::Manifest { .. })));
 }
+
+#[test]
+fn entities_told_apart_by_keys_alone_in_the_models_order() {
+    let model = model(
+        r#"
+        [table]
+        partition_key = "PK"
+        sort_key = "SK"
+        [entity.visit]
+        pk = "USER#{user}"
+        sk = "{year}-{month}#visit"
+        [entity.visit.columns]
+        user = { key = "PK", type = "text(20)" }
+        year = { key = "SK", type = "int" }
+        month = { key = "SK", type = "int" }
+        [entity.user]
+        pk = "USER#{user}"
+        sk = "USER#{user}"
+        [entity.user.columns]
+        user = { key = "PK", type = "text(20)" }
+        "#,
+    );
+    let item = |pk: &str, sk: &str| {
+        format!(r#"{{"Item":{{"PK":{{"S":"{pk}"}},"SK":{{"S":"{sk}"}}}}}}"#) + "\n"
+    };
+    let lines = [
+        item("USER#ann", "USER#ann"),
+        item("USER#ann", "2021-04#visit"),
+        item("USER#bob", "2021-#visit"),
+        item("USER#bob", "USER#ann"),
+        item("USER#", "USER#"),
+        item("\\u0055SER#c\\u0061t", "1999-12#visit"),
+    ];
+    let kit = Kit::new();
+    let report = kit.full(&model, &[&lines.concat()]).unwrap();
+    assert_eq!(kit.rows("user"), [strings(["ann"])]);
+    assert_eq!(kit.rows("visit"), [strings(["ann", "2021", "4"]), strings(["cat", "1999", "12"])]);
+    // A month that is empty, another's item, and nobody's: of no entity.
+    assert_eq!(report.counts.unknown, 3);
+}
