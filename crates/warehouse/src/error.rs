@@ -171,6 +171,9 @@ pub(crate) fn is_exhausted(error: &DataFusionError) -> bool {
     matches!(error.find_root(), DataFusionError::ResourcesExhausted(_))
 }
 
+/// The end of what the engine says of itself where it failed.
+const ENGINE_BUG: &str = "https://github.com/apache/datafusion/issues";
+
 /// The engine's words on one line, without the names of its own layers.
 pub(crate) fn one_line(error: &DataFusionError) -> String {
     let text = match error.find_root() {
@@ -183,6 +186,11 @@ pub(crate) fn one_line(error: &DataFusionError) -> String {
         },
         other => other.strip_backtrace(),
     };
+    // The engine takes a wrong argument for a bug of its own; what helps comes after.
+    let text = text.split_once(ENGINE_BUG).map_or(text.as_str(), |(before, after)| {
+        let after = after.trim_start_matches(['.', ' ']);
+        if after.is_empty() { before } else { after }
+    });
     let mut line = String::with_capacity(text.len());
     for word in text.split_whitespace() {
         if !line.is_empty() {
