@@ -14,16 +14,16 @@ use super::words;
 /// So many likely determinants are watched, those whose names come first.
 const DETERMINANTS: usize = 8;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) struct Group {
     pub(super) shape: Shape,
     pub(super) items: u64,
     pub(super) attributes: Attributes,
-    /// The parts of keys by the key's name and the place.
-    pub(super) parts: BTreeMap<PartId, Part>,
+    /// The parts of keys by the key's name and the place, in the order of their arrival.
+    parts: Vec<(PartId, Part)>,
     /// Parts that are equal to an attribute or to another part in every item; `None` before the
     /// first item.
-    pub(super) equal: Option<Vec<Equal>>,
+    equal: Option<Vec<(usize, At)>>,
     determinants: BTreeMap<Side, Determined>,
     /// The hashes of the item at hand, by the place of the attribute.
     hashes: Vec<u64>,
@@ -39,6 +39,14 @@ pub(super) enum Side {
     Part(PartId),
 }
 
+/// The same by its place among the attributes or the parts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum At {
+    Attribute(usize),
+    Part(usize),
+}
+
+/// A part of a key, and what it is equal to.
 pub(super) type Equal = (PartId, Side);
 
 /// A part of a key.
@@ -56,17 +64,15 @@ pub(super) struct Part {
     hash: u64,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Determined {
     determinant: Determinant,
-    /// The attribute's place, for an attribute.
-    place: usize,
+    at: At,
 }
 
-/// Places differ by arrival; what is told of names is compared by the proposal.
-impl PartialEq for Determined {
-    fn eq(&self, _: &Self) -> bool {
-        true
+impl Determined {
+    fn new(at: At) -> Self {
+        Self { determinant: Determinant::default(), at }
     }
 }
 
@@ -76,7 +82,7 @@ impl Group {
             shape,
             items: 0,
             attributes: Attributes::default(),
-            parts: BTreeMap::new(),
+            parts: Vec::new(),
             equal: None,
             determinants: BTreeMap::new(),
             hashes: Vec::new(),
@@ -106,69 +112,111 @@ impl Group {
     }
 
     fn observe_parts(&mut self, keys: &[Found<'_>]) {
-        for part in self.parts.values_mut() {
+        for (_, part) in &mut self.parts {
             part.hash = 0;
         }
+        // Items of one shape mostly have their keys in one order.
+        let mut next = 0;
         for key in keys {
             if matches!(key.slot, Slot::Kind(_)) {
                 continue;
             }
             for (at, text) in (0u8..).zip(key.cut.parts()) {
-                // The name is borrowed for the search and owned only by a part that is new.
-                let found = self
-                    .parts
-                    .iter_mut()
-                    .find(|((name, place), _)| *place == at && **name == *key.name);
-                match found {
-                    Some((_, part)) => part.observe(key, text),
-                    None => {
-                        let mut part = Part::new(key, text);
-                        part.observe(key, text);
-                        let id = (key.name.into(), at);
-                        if key.slot != Slot::Index {
-                            self.determinants.insert(Side::Part(id.clone()), Determined::default());
-                        }
-                        self.parts.insert(id, part);
-                    }
+                let is = |((name, place), _): &(PartId, Part)| *place == at && **name == *key.name;
+                let place = match self.parts.get(next) {
+                    Some(part) if is(part) => Some(next),
+                    _ => self.parts.iter().position(is),
+                };
+                let place = place.unwrap_or_else(|| self.add_part(key, at, text));
+                if let Some((_, part)) = self.parts.get_mut(place) {
+                    part.observe(key, text);
                 }
+                next = place + 1;
             }
         }
     }
 
+    fn add_part(&mut self, key: &Found<'_>, at: u8, text: &str) -> usize {
+        let place = self.parts.len();
+        let id: PartId = (key.name.into(), at);
+        if key.slot != Slot::Index {
+            self.determinants.insert(Side::Part(id.clone()), Determined::new(At::Part(place)));
+        }
+        self.parts.push((id, Part::new(key, text)));
+        place
+    }
+
     fn observe_equal(&mut self) {
-        let nodes = &self.attributes.fields.nodes;
-        let attribute = |name: &str| {
-            let at = self.attributes.fields.find(name)?;
-            self.hashes.get(at).copied().filter(|hash| *hash != 0)
+        let hashes = &self.hashes;
+        let parts = &self.parts;
+        let part = |at: usize| parts.get(at).map_or(0, |(_, part)| part.hash);
+        let hash = |at: At| match at {
+            At::Attribute(at) => hashes.get(at).copied().unwrap_or(0),
+            At::Part(at) => part(at),
         };
-        let part = |id: &PartId| self.parts.get(id).map(|part| part.hash).filter(|hash| *hash != 0);
+        if self.attributes.is_full() {
+            // Attributes change places.
+            self.equal = Some(Vec::new());
+            return;
+        }
         match &mut self.equal {
-            Some(equal) => equal.retain(|(id, side)| {
-                let hash = part(id);
-                hash.is_some()
-                    && hash
-                        == match side {
-                            Side::Attribute(name) => attribute(name),
-                            Side::Part(other) => part(other),
-                        }
-            }),
+            Some(equal) => {
+                equal.retain(|(one, other)| part(*one) != 0 && part(*one) == hash(*other))
+            }
             None => {
                 let mut equal = Vec::new();
-                for (id, Part { hash, .. }) in &self.parts {
-                    for (field, have) in nodes.iter().zip(&self.hashes) {
-                        if have == hash && *have != 0 {
-                            equal.push((id.clone(), Side::Attribute(field.name.clone())));
-                        }
-                    }
-                    for (other, have) in &self.parts {
-                        if have.hash == *hash && id < other {
-                            equal.push((id.clone(), Side::Part(other.clone())));
-                        }
-                    }
+                for one in (0..parts.len()).filter(|at| part(*at) != 0) {
+                    let attributes = (0..hashes.len()).map(At::Attribute);
+                    let others = (one + 1..parts.len()).map(At::Part);
+                    let same = attributes.chain(others).filter(|other| hash(*other) == part(one));
+                    equal.extend(same.map(|other| (one, other)));
                 }
                 self.equal = Some(equal);
             }
         }
+    }
+
+    fn side(&self, at: At) -> Option<Side> {
+        match at {
+            At::Attribute(at) => {
+                let field = self.attributes.fields.nodes.get(at)?;
+                Some(Side::Attribute(field.name.clone()))
+            }
+            At::Part(at) => self.parts.get(at).map(|(id, _)| Side::Part(id.clone())),
+        }
+    }
+
+    fn place(&self, side: &Side) -> Option<At> {
+        match side {
+            Side::Attribute(name) => self.attributes.fields.find(name).map(At::Attribute),
+            Side::Part(id) => self.parts.iter().position(|(have, _)| have == id).map(At::Part),
+        }
+    }
+
+    /// The parts in the order of their keys' names.
+    pub(super) fn parts(&self) -> Vec<(&PartId, &Part)> {
+        let mut parts: Vec<(&PartId, &Part)> =
+            self.parts.iter().map(|(id, part)| (id, part)).collect();
+        parts.sort_by_key(|(id, _)| *id);
+        parts
+    }
+
+    pub(super) fn part(&self, id: &PartId) -> Option<&Part> {
+        self.parts.iter().find(|(have, _)| have == id).map(|(_, part)| part)
+    }
+
+    /// What is equal in every item; of two parts the first by name is the first of the pair.
+    pub(super) fn equals(&self) -> Vec<Equal> {
+        let pairs = self.equal.iter().flatten().filter_map(|(one, other)| {
+            let (id, _) = self.parts.get(*one)?;
+            Some(match self.side(*other)? {
+                Side::Part(other) if other < *id => (other, Side::Part(id.clone())),
+                side => (id.clone(), side),
+            })
+        });
+        let mut pairs: Vec<Equal> = pairs.collect();
+        pairs.sort();
+        pairs
     }
 
     /// Watches the attribute at that place, if it may tell others.
@@ -176,7 +224,7 @@ impl Group {
         if let Some(field) = self.attributes.fields.nodes.get(place)
             && words::is_id(&field.name)
         {
-            let determined = Determined { place, ..Determined::default() };
+            let determined = Determined::new(At::Attribute(place));
             self.determinants.insert(Side::Attribute(field.name.clone()), determined);
         }
     }
@@ -189,10 +237,10 @@ impl Group {
         while self.determinants.len() > DETERMINANTS {
             self.determinants.pop_last();
         }
-        for (side, determined) in &mut self.determinants {
-            let hash = match side {
-                Side::Attribute(_) => self.hashes.get(determined.place).copied().unwrap_or(0),
-                Side::Part(id) => self.parts.get(id).map_or(0, |part| part.hash),
+        for determined in self.determinants.values_mut() {
+            let hash = match determined.at {
+                At::Attribute(at) => self.hashes.get(at).copied().unwrap_or(0),
+                At::Part(at) => self.parts.get(at).map_or(0, |(_, part)| part.hash),
             };
             if hash != 0 {
                 determined.determinant.observe(hash, &self.hashes);
@@ -201,38 +249,45 @@ impl Group {
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
+        let equals = self.equal.as_ref().map(|_| self.equals());
+        let others = other.equal.as_ref().map(|_| other.equals());
         self.items += other.items;
         self.attributes.merge(&other.attributes);
         for (id, part) in &other.parts {
-            match self.parts.get_mut(id) {
-                Some(have) => have.merge(part),
-                None => {
-                    self.parts.insert(id.clone(), part.clone());
-                }
+            match self.parts.iter_mut().find(|(have, _)| have == id) {
+                Some((_, have)) => have.merge(part),
+                None => self.parts.push((id.clone(), part.clone())),
             }
         }
-        match (&mut self.equal, &other.equal) {
-            (Some(equal), Some(others)) => equal.retain(|pair| others.contains(pair)),
-            (equal @ None, Some(others)) => *equal = Some(others.clone()),
-            (_, None) => {}
-        }
+        let equal = match (equals, others) {
+            (Some(equals), Some(others)) => {
+                Some(equals.into_iter().filter(|pair| others.contains(pair)).collect())
+            }
+            (one, other) => one.or(other),
+        };
+        self.equal = equal.map(|equal: Vec<Equal>| {
+            let known = equal.iter().filter(|_| !self.attributes.is_full());
+            let places =
+                known.filter_map(|(id, side)| match self.place(&Side::Part(id.clone()))? {
+                    At::Part(at) => Some((at, self.place(side)?)),
+                    At::Attribute(_) => None,
+                });
+            places.collect()
+        });
         self.merge_determinants(other);
     }
 
     fn merge_determinants(&mut self, other: &Self) {
-        for (side, others) in &other.determinants {
+        let places: Vec<Option<At>> =
+            other.determinants.keys().map(|side| self.place(side)).collect();
+        for ((side, others), at) in other.determinants.iter().zip(places) {
             let fields = &self.attributes.fields;
             let place = |at: usize| {
                 let field = other.attributes.fields.nodes.get(at)?;
                 fields.find(&field.name)
             };
-            let have = self.determinants.entry(side.clone()).or_insert_with(|| Determined {
-                place: match side {
-                    Side::Attribute(name) => fields.find(name).unwrap_or(usize::MAX),
-                    Side::Part(_) => 0,
-                },
-                ..Determined::default()
-            });
+            let Some(at) = at else { continue };
+            let have = self.determinants.entry(side.clone()).or_insert_with(|| Determined::new(at));
             have.determinant.merge(&others.determinant, place);
         }
         if self.attributes.fields.nodes.len() > DEPENDENTS {

@@ -365,6 +365,11 @@ impl Attributes {
         Some(at)
     }
 
+    /// Whether there are as many as there may be, so that some may go.
+    pub(super) fn is_full(&self) -> bool {
+        self.fields.nodes.len() >= ATTRIBUTES
+    }
+
     pub(super) fn merge(&mut self, other: &Self) {
         self.overflow += other.overflow;
         for field in &other.fields.nodes {

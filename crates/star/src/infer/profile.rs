@@ -1,10 +1,11 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasherDefault;
 
 use keystar_item::scan::{ItemView, RawText, ValueView};
 
 use super::group::Group;
-use super::shape::{self, Cut, Finder, Found, Level, Shape, Slot};
+use super::shape::{self, Cut, Finder, Fold, Found, Level, Shape, Slot};
 use super::words;
 
 /// Groups of items that are told apart; with more, less of their shapes counts.
@@ -50,7 +51,7 @@ pub struct Profile {
     items: u64,
     groups: Vec<Group>,
     finder: Finder,
-    names: HashMap<Box<str>, Option<(Slot, u8)>>,
+    names: HashMap<Box<str>, Option<(Slot, u8)>, BuildHasherDefault<Fold>>,
 }
 
 impl Profile {
@@ -63,7 +64,7 @@ impl Profile {
             items: 0,
             groups: Vec::new(),
             finder: Finder::default(),
-            names: HashMap::new(),
+            names: HashMap::default(),
         }
     }
 

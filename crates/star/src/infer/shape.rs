@@ -303,7 +303,7 @@ type Places = [u32; 16];
 
 /// The standard hasher takes longer than all the rest of the search.
 #[derive(Clone, Copy, Debug, Default)]
-struct Fold(u64);
+pub(super) struct Fold(u64);
 
 impl Hasher for Fold {
     #[inline]

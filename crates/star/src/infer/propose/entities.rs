@@ -213,15 +213,15 @@ fn draft(cluster: &[&Group], table: &TableNames, when: Option<(String, String)>)
     let partition = template(&table.partition);
     let sort = table.sort.as_deref().map(template);
     let indexes: BTreeSet<&str> = group
-        .parts
-        .iter()
+        .parts()
+        .into_iter()
         .filter(|(_, part)| part.slot == Slot::Index)
         .map(|((name, _), _)| &**name)
         .collect();
     let indexes = indexes
         .into_iter()
         .map(|name| {
-            let count = group.parts.get(&(name.into(), 0)).map_or(0, |part| part.count);
+            let count = group.part(&(name.into(), 0)).map_or(0, |part| part.count);
             (name.to_owned(), template(name), count as f64 / group.items as f64)
         })
         .collect();
@@ -257,7 +257,7 @@ fn template(
     let mut parts: Vec<(PartId, &Part)> = Vec::new();
     for at in 0..PARTS {
         let id: PartId = (key.into(), at as u8);
-        match group.parts.get(&id) {
+        match group.part(&id) {
             Some(part) => parts.push((id, part)),
             None => break,
         }
@@ -371,17 +371,13 @@ fn equal_attribute(
         let is = |key: &crate::infer::shape::Key| {
             *key.name == *name && !matches!(key.slot, Slot::Kind(_))
         };
-        group.shape.iter().any(is) || group.parts.keys().any(|(key, _)| **key == *name)
+        group.shape.iter().any(is) || group.parts().iter().any(|((key, _), _)| **key == *name)
     };
-    let names =
-        group.equal.iter().flatten().filter(|(part, _)| part == id).filter_map(|(_, side)| {
-            match side {
-                Side::Attribute(name) if !is_key(name) && Some(&**name) != discriminator => {
-                    Some(&**name)
-                }
-                _ => None,
-            }
-        });
+    let equals = group.equals();
+    let names = equals.iter().filter(|(part, _)| part == id).filter_map(|(_, side)| match side {
+        Side::Attribute(name) if !is_key(name) && Some(&**name) != discriminator => Some(&**name),
+        _ => None,
+    });
     let of_tag = |name: &str| {
         let thing = words::thing(name);
         !tag.is_empty() && !thing.is_empty() && words::abbreviates(tag, &thing)
@@ -415,6 +411,7 @@ fn name_variables(drafts: &mut [Draft]) {
     };
     for draft in drafts.iter_mut() {
         let Draft { partition, sort, indexes, group, .. } = draft;
+        let equals = group.equals();
         let mut named: Vec<(String, Option<PartId>)> = Vec::new();
         // Behind those of the table's key come those of indexes, which are shown only.
         let keys = partition.variables().count()
@@ -427,7 +424,7 @@ fn name_variables(drafts: &mut [Draft]) {
             let mut here: Vec<String> = Vec::new();
             for variable in template.variables_mut() {
                 let equal_to = |other: &Option<PartId>| match (other, &variable.part) {
-                    (Some(a), Some(b)) => group.equal.iter().flatten().any(|(part, side)| {
+                    (Some(a), Some(b)) => equals.iter().any(|(part, side)| {
                         let pair = (part, side);
                         pair == (a, &Side::Part(b.clone())) || pair == (b, &Side::Part(a.clone()))
                     }),
