@@ -977,6 +977,24 @@ mod tests {
     }
 
     #[test]
+    fn a_query_reads_the_commit_that_it_began_with_while_loads_come_and_go() {
+        let place = Place::new();
+        place.load(&[place.lines("a.parquet", FIRST)]).unwrap();
+        let ask = || place.warehouse.query("SELECT id FROM sales ORDER BY id", &[]).unwrap();
+        let count = |batches: Vec<RecordBatch>| -> usize {
+            batches.iter().map(RecordBatch::num_rows).sum()
+        };
+        let (one, two) = (ask(), ask());
+        place.load(&[place.lines("b.parquet", "(9, 'bob', '1')")]).unwrap();
+        assert_eq!(count(one.collect::<Result<_, _>>().unwrap()), 3);
+        assert_eq!(count(ask().collect::<Result<_, _>>().unwrap()), 1);
+        // The load after the next removes the files; what has not begun to read them begins anew.
+        place.load(&[place.lines("c.parquet", "(8, 'bob', '1')")]).unwrap();
+        let error = two.collect::<Result<Vec<_>, _>>().unwrap_err();
+        assert!(matches!(error, Error::Superseded) && error.is_retryable(), "{error:?}");
+    }
+
+    #[test]
     fn what_a_dead_load_left_is_gone_after_the_next() {
         let place = Place::new();
         let lines = place.lines("a.parquet", FIRST);

@@ -199,12 +199,26 @@ pub(crate) fn failed(error: &DataFusionError, memory_bytes: usize) -> Error {
     if is_exhausted(error) {
         return Error::Memory { doing: "the query".to_owned(), bytes: memory_bytes };
     }
-    if let DataFusionError::ObjectStore(source) = error.find_root()
-        && matches!(**source, datafusion::object_store::Error::NotFound { .. })
-    {
+    if is_missing(error) {
         return Error::Superseded;
     }
     Error::Query { reason: one_line(error) }
+}
+
+/// Whether a file was not there: a reader of Parquet wraps that in an error of its own.
+fn is_missing(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let store = error.downcast_ref().or_else(|| match error.downcast_ref()? {
+            DataFusionError::ObjectStore(store) => Some(store.as_ref()),
+            _ => None,
+        });
+        if matches!(store, Some(datafusion::object_store::Error::NotFound { .. })) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 #[cfg(test)]
