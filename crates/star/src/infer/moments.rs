@@ -111,7 +111,8 @@ impl Form {
         };
         match self {
             IsoDate => text.len() == 10 && iso_day(text),
-            IsoTimestamp => is_iso_timestamp(text),
+            // Days among moments are midnights.
+            IsoTimestamp => reads_iso(text),
             DayFirst(separator) => text.len() == 10 && day_first(text, separator),
             MonthFirst(separator) => text.len() == 10 && month_first(text, separator),
             YearFirst(separator) => {
@@ -190,12 +191,13 @@ impl Forms {
         self.0 &= other.0;
     }
 
-    /// Those that hold, the likeliest first.
+    /// Those that hold, the likeliest first. All days are moments too, which goes without saying.
     pub(super) fn all(self) -> impl Iterator<Item = Form> {
+        let days = self.0 & 1 == 1;
         FORMS
             .into_iter()
             .enumerate()
-            .filter(move |(at, _)| self.0 >> at & 1 == 1)
+            .filter(move |(at, form)| self.0 >> at & 1 == 1 && !(days && *form == IsoTimestamp))
             .map(|(_, form)| form)
     }
 }
@@ -243,27 +245,14 @@ fn time_of_day(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// `2021-04-12T10:20:30`, with up to nine digits of a fraction, with `Z`, an offset or neither.
+/// A moment in ISO 8601, with its time of day.
 pub(super) fn is_iso_timestamp(text: &[u8]) -> bool {
-    if text.len() < 16 || !iso_day(text) || !matches!(text.get(10), Some(b'T' | b' ')) {
-        return false;
-    }
-    let Some(time) = text.get(11..) else { return false };
-    let Some(mut rest) = time_of_day(time).and_then(|taken| time.get(taken..)) else {
-        return false;
-    };
-    if let [b'.', fraction @ ..] = rest {
-        let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        if !(1..=9).contains(&digits) {
-            return false;
-        }
-        rest = fraction.get(digits..).unwrap_or_default();
-    }
-    match rest {
-        [] | b"Z" => true,
-        [b'+' | b'-', offset @ ..] => offset.len() == 5 && time_of_day(offset) == Some(5),
-        _ => false,
-    }
+    text.len() > 10 && reads_iso(text)
+}
+
+/// The model's own reader tells, so that it accepts whatever is found here.
+fn reads_iso(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(|text| TimeFormat::Iso.timestamp(text).is_some())
 }
 
 #[cfg(test)]
@@ -285,6 +274,9 @@ mod tests {
             [IsoTimestamp]
         );
         assert_eq!(forms(&["2021-04-12T24:00:00Z"]), []);
+        // The model reads no part of a microsecond.
+        assert_eq!(forms(&["2021-04-12T10:20:30.123456789Z"]), []);
+        assert_eq!(forms(&["2021-04-12", "2021-04-12T10:20:30Z"]), [IsoTimestamp]);
         assert_eq!(forms(&["01/02/2021", "03/04/2021"]), [DayFirst(b'/'), MonthFirst(b'/')]);
         assert_eq!(forms(&["01/02/2021", "31/12/2021"]), [DayFirst(b'/')]);
         assert_eq!(forms(&["01/02/2021 10:20", "12/31/2021 23:59"]), [MonthFirstTime(b'/', false)]);
@@ -310,5 +302,54 @@ mod tests {
         assert_eq!(of(&[Some(1_618_222_830), Some(3)]), []);
         assert_eq!(of(&[Some(1_618_222_830), None]), []);
         assert_eq!(of(&[Some(i64::MIN), Some(i64::MAX)]), []);
+    }
+
+    /// What is found to be of a form is read by the model, or a proposal would reject its own data.
+    #[test]
+    fn the_model_reads_what_follows_a_form() {
+        let values = [
+            "2021-04-12",
+            "2021-04-12T10:20:30Z",
+            "2021-04-12 10:20:30",
+            "2021-04-12T10:20",
+            "2021-04-12T10:20:30.123456000+05:30",
+            "2021-04-12T10:20-01:00",
+            "01/02/2021",
+            "31/12/2021",
+            "12/31/2021",
+            "31.12.2021",
+            "31-12-2021",
+            "12.31.2021",
+            "12-31-2021",
+            "2021/12/31",
+            "2021.12.31",
+            "20210412",
+            "31/12/2021 10:20",
+            "12/31/2021 10:20",
+            "31/12/2021 10:20:30",
+            "12/31/2021 10:20:30",
+            "31.12.2021 10:20",
+            "31.12.2021 10:20:30",
+            "1618222830",
+            "1618222830000",
+            "1618222830000000",
+        ];
+        let mut seen = 0;
+        for value in values {
+            let mut forms = Forms::default();
+            forms.observe(value);
+            let mut any = false;
+            for form in forms.all() {
+                any = true;
+                seen |= 1 << FORMS.iter().position(|other| *other == form).unwrap();
+                let is_read = match form.has_time() {
+                    true => form.format().timestamp(value).is_some(),
+                    false => form.format().date(value).is_some(),
+                };
+                assert!(is_read, "{value} as {form:?}");
+            }
+            assert!(any, "{value}");
+        }
+        assert_eq!(seen, (1 << FORMS.len()) - 1, "every form was tried");
     }
 }
