@@ -48,7 +48,7 @@ impl Checks {
         self.checks.iter().all(|check| check.state != State::Failed)
     }
 
-    fn push(&mut self, name: &'static str, state: State, found: impl Into<String>) {
+    pub(crate) fn push(&mut self, name: &'static str, state: State, found: impl Into<String>) {
         self.checks.push(Check { name, state, found: found.into() });
     }
 }

@@ -1,6 +1,6 @@
 //! A result as people read it: the same figures and tables on a terminal and on a page.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// What a result says, in the order in which it is to be read.
 #[derive(Debug, Default)]
@@ -27,6 +27,8 @@ pub(crate) struct Figure {
 pub(crate) struct Section {
     pub(crate) title: String,
     pub(crate) chart: Option<Chart>,
+    /// Pictures of another kind, as SVG that is safe to stand in a page, with their captions.
+    pub(crate) pictures: Vec<(String, String)>,
     pub(crate) tables: Vec<Table>,
     /// Explanations, below the table.
     pub(crate) remarks: Vec<String>,
@@ -72,7 +74,7 @@ pub(crate) enum Tone {
 /// Rows of text; columns are as wide as they must be.
 #[derive(Debug)]
 pub(crate) struct Table {
-    columns: Vec<(&'static str, Align)>,
+    columns: Vec<(Cow<'static, str>, Align)>,
     rows: Vec<Vec<String>>,
 }
 
@@ -99,7 +101,7 @@ impl Document {
     /// Adds a section, unless it says nothing.
     pub(crate) fn section(&mut self, section: Section) {
         let has_rows = section.tables.iter().any(|table| !table.rows.is_empty());
-        if has_rows || !section.remarks.is_empty() {
+        if has_rows || !section.remarks.is_empty() || !section.pictures.is_empty() {
             self.sections.push(section);
         }
     }
@@ -121,6 +123,14 @@ impl Section {
     #[must_use]
     pub(crate) fn with_remark(mut self, remark: impl Into<String>) -> Self {
         self.remarks.push(remark.into());
+        self
+    }
+
+    /// Adds a picture; `svg` is written into pages as it is.
+    #[cfg(feature = "elt")]
+    #[must_use]
+    pub(crate) fn with_picture(mut self, svg: String, caption: impl Into<String>) -> Self {
+        self.pictures.push((svg, caption.into()));
         self
     }
 
@@ -153,14 +163,22 @@ impl Bar {
 
 impl Table {
     pub(crate) fn new(columns: impl IntoIterator<Item = (&'static str, Align)>) -> Self {
-        Self { columns: columns.into_iter().collect(), rows: Vec::new() }
+        let columns = columns.into_iter().map(|(name, align)| (name.into(), align));
+        Self { columns: columns.collect(), rows: Vec::new() }
+    }
+
+    /// With columns whose names are data.
+    #[cfg(feature = "elt")]
+    pub(crate) fn named(columns: impl IntoIterator<Item = (String, Align)>) -> Self {
+        let columns = columns.into_iter().map(|(name, align)| (name.into(), align));
+        Self { columns: columns.collect(), rows: Vec::new() }
     }
 
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
     }
 
-    pub(crate) fn columns(&self) -> &[(&'static str, Align)] {
+    pub(crate) fn columns(&self) -> &[(Cow<'static, str>, Align)] {
         &self.columns
     }
 
@@ -239,7 +257,7 @@ impl fmt::Display for Section {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let widths = self.widths();
-        let header: Vec<String> = self.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let header: Vec<String> = self.columns.iter().map(|(name, _)| name.to_string()).collect();
         for (at, row) in std::iter::once(&header).chain(&self.rows).enumerate() {
             let mut line = String::from(INDENT);
             for ((cell, (_, align)), width) in row.iter().zip(&self.columns).zip(&widths) {

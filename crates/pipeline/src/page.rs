@@ -42,7 +42,7 @@ mod summary;
 const STYLE: &str = include_str!("page/style.css");
 
 /// Writes the document as a page.
-fn render(document: &Document) -> String {
+pub(crate) fn render(document: &Document) -> String {
     let mut page = String::new();
     // Writing to a string cannot fail.
     let _ = write!(page, "{}", Page(document));
@@ -119,6 +119,9 @@ fn write_section(f: &mut fmt::Formatter<'_>, section: &Section, at: usize) -> fm
     if let Some(chart) = &section.chart {
         chart::write(f, chart, at)?;
     }
+    for (svg, caption) in &section.pictures {
+        writeln!(f, "<figure>\n{svg}\n<figcaption>{}</figcaption>\n</figure>", Escaped(caption))?;
+    }
     for table in &section.tables {
         write_table(f, table, &section.title)?;
     }
@@ -162,7 +165,7 @@ fn class(align: Align) -> &'static str {
 }
 
 /// Text between tags or in an attribute.
-struct Escaped<'a>(&'a str);
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -135,7 +135,7 @@ impl WorkDir {
 }
 
 /// Replaces a file in one step: a crash leaves the old one or the new one.
-fn write_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     let part = path.with_extension("json.part");
     let mut file = File::create(&part)?;
     let mut bytes = serde_json::to_vec_pretty(value)?;

@@ -26,7 +26,7 @@ use self::{
     customer::{Change, Customer, Window},
     folder::{ExportFolder, Kind, Listed},
 };
-use super::Error;
+use super::{Error, Job};
 use crate::{Interrupt, Progress, units};
 
 pub use self::expected::{Cell, Expected, Sales};
@@ -172,13 +172,15 @@ impl std::fmt::Display for SampleReport {
 ///
 /// [`Error::Occupied`] where `to` holds other exports; [`Error::File`] where a file cannot be
 /// written; [`Error::Interrupted`].
-pub fn sample(
-    spec: &SampleSpec,
-    to: &Path,
-    jobs: NonZeroUsize,
-    interrupt: &Interrupt,
-    progress: &Progress,
-) -> Result<SampleReport, Error> {
+pub fn sample(spec: &SampleSpec, to: &Path, job: &Job<'_>) -> Result<SampleReport, Error> {
+    let summary = |made: &SampleReport, seconds: f64| {
+        let items = units::plural(made.items, "item");
+        format!("{items}, {}, in {seconds:.1} s", units::bytes(made.bytes))
+    };
+    job.step("sample", spec.customers * CUSTOMER_BYTES, || make(spec, to, job), summary)
+}
+
+fn make(spec: &SampleSpec, to: &Path, job: &Job<'_>) -> Result<SampleReport, Error> {
     let at =
         Timestamp::from_second(EXPORT_SECONDS).map_err(|error| Error::Usage(error.to_string()))?;
     let mut exports = vec![(ExportFolder::new(to, Kind::Full { at }, spec.digest()), None)];
@@ -194,13 +196,12 @@ pub fn sample(
             holds: format!("another export, {other}"),
         });
     }
-    progress.start(Some(spec.customers * CUSTOMER_BYTES));
     let maker = Maker {
         spec,
         catalogue: Catalogue::new(spec.seed, spec.customers),
         windows: exports.iter().filter_map(|(_, window)| *window).collect(),
-        interrupt,
-        progress,
+        interrupt: job.interrupt,
+        progress: job.progress,
     };
     let mut report = SampleReport {
         exports: Vec::new(),
@@ -211,7 +212,7 @@ pub fn sample(
     };
     for (at, (export, _)) in exports.iter().enumerate() {
         export.begin()?;
-        let (files, expected) = maker.export(export, at, jobs)?;
+        let (files, expected) = maker.export(export, at, job.jobs)?;
         export.finish(&files)?;
         let items = files.iter().map(|file| file.items).sum();
         report.exports.push(SampleExport { id: export.id.clone(), items });
@@ -231,19 +232,21 @@ pub fn sample(
 pub fn sample_items(
     spec: &SampleSpec,
     out: &mut dyn Write,
-    interrupt: &Interrupt,
-    progress: &Progress,
+    job: &Job<'_>,
 ) -> Result<SampleReport, Error> {
-    progress.start(Some(spec.customers * CUSTOMER_BYTES));
     let catalogue = Catalogue::new(spec.seed, spec.customers);
+    let Job { interrupt, progress, .. } = *job;
     let maker = Maker { spec, catalogue, windows: Vec::new(), interrupt, progress };
     let mut expected = Expected::default();
     let (mut bytes, mut items) = (0, 0);
-    maker.customers(0, 1, 0, &mut expected, &mut |lines, count| {
-        bytes += lines.len() as u64;
-        items += count;
-        out.write_all(lines).map_err(Error::Output)
-    })?;
+    let write = || {
+        maker.customers(0, 1, 0, &mut expected, &mut |lines, count| {
+            bytes += lines.len() as u64;
+            items += count;
+            out.write_all(lines).map_err(Error::Output)
+        })
+    };
+    job.step("sample", spec.customers * CUSTOMER_BYTES, write, |(), _| String::new())?;
     Ok(SampleReport { exports: Vec::new(), items, bytes, stored_bytes: bytes, expected })
 }
 
@@ -359,9 +362,13 @@ mod tests {
 
     use super::*;
 
+    fn run<T>(run: impl FnOnce(&Job<'_>) -> T) -> T {
+        let (interrupt, progress) = (Interrupt::new(), Progress::default());
+        run(&Job::new(NonZeroUsize::new(2).unwrap(), Timestamp::UNIX_EPOCH, &interrupt, &progress))
+    }
+
     fn made(spec: &SampleSpec, to: &Path) -> SampleReport {
-        let jobs = NonZeroUsize::new(2).unwrap();
-        sample(spec, to, jobs, &Interrupt::new(), &Progress::default()).unwrap()
+        run(|job| sample(spec, to, job)).unwrap()
     }
 
     fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -459,8 +466,7 @@ mod tests {
     fn items_are_those_of_the_full_export() {
         let mut lines = Vec::new();
         let spec = spec(1).with_windows(0).unwrap();
-        let report =
-            sample_items(&spec, &mut lines, &Interrupt::new(), &Progress::default()).unwrap();
+        let report = run(|job| sample_items(&spec, &mut lines, job)).unwrap();
         assert_eq!(lines.iter().filter(|byte| **byte == b'\n').count() as u64, report.items);
         let dir = tempfile::tempdir().unwrap();
         let export = made(&spec, dir.path());

@@ -1,0 +1,18 @@
+use keystar_pipeline::elt;
+
+use super::Manner;
+use crate::{
+    cli::Infer,
+    exit::{Failure, Outcome},
+    output,
+    settings::Bench,
+};
+
+pub(super) fn run(command: &Infer, manner: Manner) -> Result<Outcome, Failure> {
+    let page = command.page.clone().unwrap_or_else(|| command.to.with_extension("html"));
+    let bench = Bench::new(command.jobs, manner.log);
+    let found = bench
+        .run(|job| elt::infer(&command.source.from, &command.to, &page, command.overwrite, job))?;
+    output::show(&found, manner.json)?;
+    Ok(Outcome::Done)
+}
