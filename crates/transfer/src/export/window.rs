@@ -91,6 +91,9 @@ pub struct Chain {
     pub steps: Vec<usize>,
     /// What is contained in what was applied, or in what is to be applied.
     pub passed_over: Vec<usize>,
+    /// Gaps between the steps, if they are [allowed](Self::over_gaps): each is a
+    /// [`WindowError::Gap`].
+    pub gaps: Vec<WindowError>,
     /// How far the table is known afterwards; `None` only without any window.
     pub to: Option<UnixMicros>,
 }
@@ -164,6 +167,20 @@ impl Chain {
     ///
     /// The first thing that is wrong, in the order of time; two tables before anything else.
     pub fn new(windows: &[Window], last: Option<&Window>) -> Result<Self, WindowError> {
+        let mut chain = Self::over_gaps(windows, last)?;
+        match chain.gaps.is_empty() {
+            true => Ok(chain),
+            false => Err(chain.gaps.swap_remove(0)),
+        }
+    }
+
+    /// As [`new`](Self::new), but goes on over gaps, for exports of which it is known that nothing
+    /// was written in between.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), but for gaps, which it [tells](Self::gaps).
+    pub fn over_gaps(windows: &[Window], last: Option<&Window>) -> Result<Self, WindowError> {
         one_table(last.into_iter().chain(windows))?;
         let mut order: Vec<(usize, &Window)> = windows.iter().enumerate().collect();
         order.sort_by(|(_, a), (_, b)| a.order().cmp(&b.order()));
@@ -198,7 +215,7 @@ impl Chain {
                 chain.passed_over.push(index);
                 continue;
             }
-            follows(previous, window, begin)?;
+            chain.gaps.extend(follows(previous, window, begin)?);
             chain.steps.push(index);
             before = Some(window);
         }
@@ -207,16 +224,21 @@ impl Chain {
     }
 }
 
-fn follows(previous: &Window, next: &Window, begin: UnixMicros) -> Result<(), WindowError> {
+/// The gap between the two, if there is one.
+fn follows(
+    previous: &Window,
+    next: &Window,
+    begin: UnixMicros,
+) -> Result<Option<WindowError>, WindowError> {
     let (before, end) = (previous.id.clone(), previous.to);
     let after = next.id.clone();
     if begin > end {
-        return Err(WindowError::Gap { before, end, after, begin });
+        return Ok(Some(WindowError::Gap { before, end, after, begin }));
     }
     if begin < end && previous.from.is_some() {
         return Err(WindowError::Overlap { before, end, after, begin });
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Whether all windows that name their table name the same one.
@@ -304,6 +326,23 @@ mod tests {
         assert_eq!(chain(&windows, Some(&incremental("other", 20, 30))), of(["d"]));
         assert_eq!(chain(&windows, Some(&windows[3])), of([]));
         assert_eq!(Chain::new(&windows, Some(&windows[3])).unwrap().to, Some(at(45)));
+    }
+
+    #[test]
+    fn gaps_are_gone_over_only_when_they_are_allowed_and_all_are_told() {
+        let windows = [full("a", 5), incremental("b", 6, 15), incremental("c", 20, 30)];
+        let chain = Chain::over_gaps(&windows, None).unwrap();
+        assert_eq!(chain.steps, [0, 1, 2]);
+        let gaps: Vec<String> = chain.gaps.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            gaps,
+            [
+                "gap: a ends at 1970-01-01T00:05:00Z, b begins at 1970-01-01T00:06:00Z",
+                "gap: b ends at 1970-01-01T00:15:00Z, c begins at 1970-01-01T00:20:00Z",
+            ]
+        );
+        let overlap = [full("a", 5), incremental("b", 6, 15), incremental("c", 14, 30)];
+        assert!(Chain::over_gaps(&overlap, None).is_err());
     }
 
     #[test]
