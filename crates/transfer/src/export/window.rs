@@ -165,7 +165,8 @@ impl Chain {
     ///
     /// # Errors
     ///
-    /// The first thing that is wrong, in the order of time; two tables before anything else.
+    /// The first thing that is wrong, in the order of time; two tables before anything else, gaps
+    /// after it.
     pub fn new(windows: &[Window], last: Option<&Window>) -> Result<Self, WindowError> {
         let mut chain = Self::over_gaps(windows, last)?;
         match chain.gaps.is_empty() {
