@@ -27,7 +27,7 @@ pub struct Archived {
 ///
 /// # Errors
 ///
-/// [`Error::Usage`] where there is no lake; [`Error::Occupied`] where a run is at work;
+/// [`Error::Usage`] where there is no lake; [`Error::Unfinished`] where a run is at work;
 /// [`Error::File`].
 pub fn archive(
     places: &Places,
@@ -42,8 +42,7 @@ pub fn archive(
     }
     let work = places.work()?;
     if let Some(since) = Work::new(work.clone()).running()? {
-        let holds = format!("a run of {since} that has not ended");
-        return Err(Error::Occupied { path: work, holds });
+        return Err(Error::Unfinished { path: work, since });
     }
     let name = job.now.strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
     let target = to.join(&name);

@@ -49,6 +49,14 @@ pub enum Error {
         /// The operating system's reason.
         source: io::Error,
     },
+    /// An earlier run was killed or interrupted.
+    #[error("{path} holds a run of {since} that has not ended", path = path.display())]
+    Unfinished {
+        /// The run's folder.
+        path: PathBuf,
+        /// When it began.
+        since: String,
+    },
     /// A folder holds something else than what was to be written there.
     #[error("{path} holds {holds}", path = path.display())]
     Occupied {
@@ -98,7 +106,9 @@ impl Error {
             Self::Lake(error) => lake_fault(error),
             Self::Warehouse(error) => warehouse_fault(error),
             Self::File { .. } | Self::Output(_) => Fault::Target,
-            Self::Occupied { .. } | Self::ModelThere { .. } => Fault::Occupied,
+            Self::Unfinished { .. } | Self::Occupied { .. } | Self::ModelThere { .. } => {
+                Fault::Occupied
+            }
             Self::Usage(_) => Fault::Usage,
             Self::Interrupted => Fault::Interrupted,
         }
@@ -127,7 +137,8 @@ impl Error {
             Self::Warehouse(keystar_warehouse::Error::Memory { .. }) => {
                 "--memory MIB gives it more"
             }
-            Self::Occupied { .. } => {
+            Self::Occupied { .. } => "choose another folder",
+            Self::Unfinished { .. } => {
                 "if it was killed, --resume goes on with it; --restart builds the lake again"
             }
             Self::Interrupted => "run the same command with --resume",

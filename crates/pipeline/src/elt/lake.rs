@@ -15,6 +15,9 @@ use super::{
 };
 use crate::units;
 
+/// So many differences are told on a terminal; the page has all of them.
+const SHOWN: usize = 12;
+
 /// The exports that went into the lake.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
@@ -181,7 +184,8 @@ impl fmt::Display for Landed {
         if kind == "incremental" {
             line(f, self.removed, "removed", "")?;
         }
-        line(f, self.unknown, "unknown", "")?;
+        let unknown = if self.unknown > 0 { "kept in type=_unknown" } else { "" };
+        line(f, self.unknown, "unknown", unknown)?;
         line(f, self.rejected(), "rejected", &list(&self.rejects))?;
         writeln!(f)?;
         if !self.rejected_members.is_empty() {
@@ -191,9 +195,16 @@ impl fmt::Display for Landed {
         if let Some(path) = &self.rejects_at {
             writeln!(f, "what was set aside is in {}", path.display())?;
         }
-        for Drift { entity, attribute, values } in &self.drift {
-            let values = units::plural(*values, "value");
-            writeln!(f, "drift: {entity}.{attribute}: {values}")?;
+        if !self.drift.is_empty() {
+            let parts = self.drift.iter().take(SHOWN).map(|drift| {
+                format!("{}.{} {}", drift.entity, drift.attribute, units::count(drift.values))
+            });
+            let more = match self.drift.len().saturating_sub(SHOWN) {
+                0 => String::new(),
+                more => format!(", and {} more", units::count(more as u64)),
+            };
+            let parts = parts.collect::<Vec<_>>().join(", ");
+            writeln!(f, "not as in the model, in values: {parts}{more}")?;
         }
         for column in &self.evolved {
             writeln!(f, "new or wider: {column}")?;

@@ -232,10 +232,7 @@ impl Work {
     /// been told to go on stops.
     pub(super) fn begin(&self, from: &str, now: &str, start: Start) -> Result<Mark, Error> {
         if let (Some(since), Start::Fresh) = (self.running()?, start) {
-            return Err(Error::Occupied {
-                path: self.0.clone(),
-                holds: format!("a run of {since} that has not ended"),
-            });
+            return Err(Error::Unfinished { path: self.0.clone(), since });
         }
         self.write(RUNNING, &Running { from: from.to_owned(), since: now.to_owned() })?;
         Ok(Mark { path: self.0.join(RUNNING), keep: false })

@@ -64,6 +64,7 @@ pub(super) fn load_lake(
             format!("{} of {}", units::count(rows), fact.name)
         });
         let facts = facts.collect::<Vec<_>>().join(", ");
+        let facts = if facts.is_empty() { "no facts" } else { &facts };
         let tests = units::plural(loaded.tests.len() as u64, "data test");
         let commit = if loaded.unchanged { "nothing new" } else { "committed" };
         format!("{facts}; {tests} passed, {commit}, in {seconds:.1} s")

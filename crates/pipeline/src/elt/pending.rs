@@ -52,7 +52,12 @@ impl Pending {
         });
         let chain = chain(&windows, last.as_ref().filter(|_| !anew))?;
         let name = |at: &usize| windows.get(*at).map(|window| window.id.clone());
-        let passed_over = chain.passed_over.iter().filter_map(name).collect();
+        let in_lake = |id: &String| {
+            let mut applied = manifest.iter().flat_map(|manifest| &manifest.applied);
+            applied.any(|applied| applied.export_id == *id)
+        };
+        let passed_over = chain.passed_over.iter().filter_map(name);
+        let passed_over = passed_over.filter(|id| anew || !in_lake(id)).collect();
         let order: Vec<String> = chain.steps.iter().filter_map(name).collect();
         let table = windows.iter().find_map(|window| window.table.clone());
         let mut todo = Vec::new();

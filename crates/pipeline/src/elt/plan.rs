@@ -157,10 +157,8 @@ impl fmt::Display for Forecast {
         for step in &self.steps {
             writeln!(f, "  {step}")?;
         }
-        writeln!(f, "\ndata tests before the commit")?;
-        for test in &self.tests {
-            writeln!(f, "  {test}")?;
-        }
-        writeln!(f, "\n`elt plan --sql` prints the SQL")
+        let tests = units::plural(self.tests.len() as u64, "data test");
+        writeln!(f, "\n{tests} before the commit")?;
+        writeln!(f, "`elt plan --sql` prints the SQL of all of them")
     }
 }

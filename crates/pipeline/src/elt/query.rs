@@ -60,15 +60,33 @@ fn output(error: keystar_warehouse::Error) -> Error {
 ///
 /// # Errors
 ///
-/// [`Error::Usage`] where neither is there; [`Error::Warehouse`] for a query that is wrong.
+/// [`Error::Usage`] where neither is there, and for a query that is wrong; [`Error::Warehouse`].
 pub fn query(sql: &str, places: &Places, job: &Job<'_>) -> Result<Answer, Error> {
     let store = Store::open(places, job)?;
     if store.commit()?.is_none() && store.landing.is_empty() {
-        let warehouse = places.warehouse()?;
+        let warehouse = match places.has_warehouse() {
+            true => places.warehouse()?,
+            false => places.lake()?,
+        };
         return Err(match fs::exists(&warehouse) {
-            Ok(true) => Error::Usage(format!("{} holds no warehouse yet", warehouse.display())),
+            Ok(true) => Error::Usage(format!(
+                "{} holds nothing yet: `elt run` loads it",
+                warehouse.display()
+            )),
             _ => Error::Usage(format!("{} is not there", warehouse.display())),
         });
     }
-    store.query(sql).map(Answer)
+    store.query(sql).map(Answer).map_err(|error| match error {
+        // What is wrong with a query says itself.
+        Error::Warehouse(cause) if error_is_query(&cause) => Error::Usage(cause.to_string()),
+        other => other,
+    })
+}
+
+fn error_is_query(error: &keystar_warehouse::Error) -> bool {
+    use keystar_warehouse::Error as Warehouse;
+    matches!(
+        error,
+        Warehouse::Query { .. } | Warehouse::ReadOnly(_) | Warehouse::UnknownTable { .. }
+    )
 }

@@ -46,7 +46,7 @@ impl RunReport {
 ///
 /// # Errors
 ///
-/// [`Error::Occupied`] if an earlier run did not end and `start` does not say what to do;
+/// [`Error::Unfinished`] if an earlier run did not end and `start` does not say what to do;
 /// [`Error::Export`] where windows leave a gap, overlap or are of another table.
 pub fn run(
     from: &str,

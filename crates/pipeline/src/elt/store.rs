@@ -20,7 +20,12 @@ impl Store {
     /// The places that are known; a lake that is not there has no tables.
     pub(super) fn open(places: &Places, job: &Job<'_>) -> Result<Self, Error> {
         let options = EmbeddedOptions { memory_bytes: job.memory_bytes, threads: job.jobs.get() };
-        let embedded = Embedded::open(&places.warehouse()?, options).map_err(Error::Warehouse)?;
+        // A lake can be asked without a warehouse.
+        let folder = match places.has_lake() && !places.has_warehouse() {
+            true => places.lake()?.join("_keystar").join("no-warehouse"),
+            false => places.warehouse()?,
+        };
+        let embedded = Embedded::open(&folder, options).map_err(Error::Warehouse)?;
         let landing = match places.has_lake() {
             true => landing(&Lake::open(&places.lake()?).map_err(Error::Lake)?),
             false => Vec::new(),
