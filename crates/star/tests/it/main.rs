@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod documents;
 mod ecommerce;
 mod faults;
 mod infer;
