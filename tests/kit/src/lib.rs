@@ -11,6 +11,7 @@ pub mod bench_elt;
 pub mod crc64;
 pub mod dump;
 pub mod dynamodb;
+pub mod elt;
 pub mod generate;
 pub mod listpack;
 pub mod lzf;

@@ -72,7 +72,7 @@ pub fn command<A: AsRef<std::ffi::OsStr>>(arguments: &[A]) -> io::Result<Command
     Ok(command)
 }
 
-fn quiet(command: &mut Command) -> &mut Command {
+pub(crate) fn quiet(command: &mut Command) -> &mut Command {
     command.stdin(Stdio::null()).env("NO_COLOR", "1").env_remove("RUST_LOG")
 }
 
@@ -128,7 +128,15 @@ pub fn strike<A: AsRef<std::ffi::OsStr>>(
     moment: &Moment,
     signal: Signal,
 ) -> io::Result<Option<Ended>> {
-    let child = command(arguments)?.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    strike_command(&mut command(arguments)?, moment, signal)
+}
+
+pub(crate) fn strike_command(
+    command: &mut Command,
+    moment: &Moment,
+    signal: Signal,
+) -> io::Result<Option<Ended>> {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut child = Reaped(Some(child));
     let begun = Instant::now();
     loop {

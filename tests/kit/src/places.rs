@@ -75,18 +75,32 @@ pub fn installed(path: &str) -> io::Result<PathBuf> {
 /// # Errors
 /// When it was not built.
 pub fn migrate() -> io::Result<PathBuf> {
-    let path = match std::env::var_os("KEYSTAR_MIGRATE") {
+    program("migrate", "KEYSTAR_MIGRATE")
+}
+
+/// The `elt` program: `$KEYSTAR_ELT`, or the one that cargo built beside the running test.
+///
+/// # Errors
+/// When it was not built.
+pub fn elt() -> io::Result<PathBuf> {
+    program("elt", "KEYSTAR_ELT")
+}
+
+fn program(name: &str, variable: &str) -> io::Result<PathBuf> {
+    let path = match std::env::var_os(variable) {
         Some(path) => path.into(),
         None => {
             let test = std::env::current_exe()?;
-            let folder = test.ancestors().find(|folder| folder.join("migrate").is_file());
-            folder.map(|folder| folder.join("migrate")).unwrap_or_default()
+            let folder = test.ancestors().find(|folder| folder.join(name).is_file());
+            folder.map(|folder| folder.join(name)).unwrap_or_default()
         }
     };
     if path.is_file() {
         Ok(path)
     } else {
-        Err(io::Error::other("the migrate program is not built: cargo build -p keystar-migrate"))
+        Err(io::Error::other(format!(
+            "the {name} program is not built: cargo build -p keystar-{name}"
+        )))
     }
 }
 

@@ -5,6 +5,9 @@
 mod architecture;
 mod crash;
 mod documents;
+mod elt_crash;
+mod elt_lake;
+mod elt_star;
 mod generator;
 mod oracle;
 mod readers;
