@@ -250,7 +250,7 @@ pub(crate) struct Infer {
     #[command(flatten)]
     pub(crate) source: Source,
 
-    /// The model to write
+    /// The model to write; of a folder that is there, its model.toml
     #[arg(long, value_name = "FILE", default_value = "model.toml")]
     pub(crate) to: PathBuf,
 

@@ -9,10 +9,14 @@ use crate::{
 };
 
 pub(super) fn run(command: &Infer, manner: Manner) -> Result<Outcome, Failure> {
-    let page = command.page.clone().unwrap_or_else(|| command.to.with_extension("html"));
+    let model = match command.to.is_dir() {
+        true => command.to.join("model.toml"),
+        false => command.to.clone(),
+    };
+    let page = command.page.clone().unwrap_or_else(|| model.with_extension("html"));
     let bench = Bench::new(command.jobs, manner.log);
-    let found = bench
-        .run(|job| elt::infer(&command.source.from, &command.to, &page, command.overwrite, job))?;
+    let found =
+        bench.run(|job| elt::infer(&command.source.from, &model, &page, command.overwrite, job))?;
     output::show(&found, manner.json)?;
     Ok(Outcome::Done)
 }

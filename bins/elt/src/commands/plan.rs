@@ -11,7 +11,7 @@ pub(super) fn run(command: &Plan, manner: Manner) -> Result<Outcome, Failure> {
     let places = settings::places(&command.places)?;
     let forecast = elt::plan(&command.source.from, &places)?;
     match command.sql {
-        true => output::data(&forecast.sql())?,
+        true => output::data(forecast.sql())?,
         false => output::show(&forecast, manner.json)?,
     }
     Ok(Outcome::Done)

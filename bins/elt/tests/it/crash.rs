@@ -50,8 +50,9 @@ fn a_run_that_is_killed_anywhere_is_resumed_to_the_same_warehouse() {
         let args = run(&dir, &["--resume"]);
         elt(&args.iter().map(String::as_str).collect::<Vec<_>>()).expect(0);
         assert!(warehouse(&dir) == expected, "round {round}: another warehouse");
-        let verify = elt(&["verify", "--model", &model, "--from", &export, "--dir", &dir]);
-        verify.expect(0);
+        if round % 5 == 0 {
+            elt(&["verify", "--model", &model, "--from", &export, "--dir", &dir]).expect(0);
+        }
     }
     assert!(killed >= ROUNDS / 2, "only {killed} runs were killed before their end");
 }

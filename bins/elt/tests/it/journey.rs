@@ -200,6 +200,20 @@ fn every_command_tells_json_when_asked() {
     assert_eq!(csv.code, Some(0), "a lake can be asked by itself: {}", csv.stderr);
 }
 
+#[test]
+fn the_example_does_what_its_page_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = text(folder.path());
+    let export = text(&folder.path().join("export"));
+    elt(&["sample", "--to", &export, "--customers", "100", "--windows", "1"]).expect(0);
+    let model = "examples/ecommerce/model.toml";
+    elt(&["run", "--from", &export, "--model", model, "--dir", &dir]).expect(0);
+    let growth =
+        elt(&["query", "--dir", &dir, "--file", "examples/ecommerce/growth.sql"]).expect(0);
+    let dvds = growth.stdout.lines().filter(|line| line.starts_with("DVDs")).count();
+    assert_eq!(dvds, 2, "2020 and 2021: {}", growth.stdout);
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

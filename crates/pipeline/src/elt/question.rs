@@ -155,10 +155,7 @@ fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> 
 }
 
 /// Money before other numbers, and the finest grain before others: it stands first.
-fn default_measure<'m>(
-    model: &'m Model,
-    dated: impl Fn(&Fact) -> Option<Name>,
-) -> Option<(&'m Fact, Name)> {
+fn default_measure(model: &Model, dated: impl Fn(&Fact) -> Option<Name>) -> Option<(&Fact, Name)> {
     let facts = || model.facts.iter().filter(|fact| dated(fact).is_some());
     let of = |wanted: fn(&Type) -> bool| {
         facts().find_map(|fact| {

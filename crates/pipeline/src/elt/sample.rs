@@ -250,6 +250,9 @@ pub fn sample_items(
     Ok(SampleReport { exports: Vec::new(), items, bytes, stored_bytes: bytes, expected })
 }
 
+/// Takes lines and the number of items in them.
+type Push<'a> = &'a mut dyn FnMut(&[u8], u64) -> Result<(), Error>;
+
 struct Maker<'a> {
     spec: &'a SampleSpec,
     catalogue: Catalogue,
@@ -306,7 +309,7 @@ impl Maker<'_> {
         step: u64,
         export: usize,
         expected: &mut Expected,
-        push: &mut dyn FnMut(&[u8], u64) -> Result<(), Error>,
+        push: Push<'_>,
     ) -> Result<(), Error> {
         let (mut lines, mut items) = (Vec::with_capacity(2 * PIECE), 0);
         let (before, window) = match export.checked_sub(1) {
@@ -399,8 +402,7 @@ mod tests {
         made(&spec(4), dir.path());
         assert_eq!(files(dir.path()), first);
         let other = spec(4).with_seed(2);
-        let refused =
-            sample(&other, dir.path(), NonZeroUsize::MIN, &Interrupt::new(), &Progress::default());
+        let refused = run(|job| sample(&other, dir.path(), job));
         assert!(matches!(refused, Err(Error::Occupied { .. })), "{refused:?}");
         assert_eq!(report.exports.len(), 3);
         assert!(report.exports[0].id.starts_with("01704067200000-"), "{report:?}");
