@@ -1,6 +1,8 @@
-//! The pages lead where they say: every relative link of every Markdown file points at something that is there.
+//! The pages lead where they say, and the tutorial of `elt` shows what happens: every relative link of every Markdown
+//! file points at something that is there, and every command of the tutorial prints what stands below it.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use keystar_kit::places;
@@ -65,4 +67,143 @@ fn targets(text: &str) -> Vec<String> {
 fn the_link_finder_finds_links_and_leaves_code_alone() {
     let text = "see [a](b.md#c) and `[x](y)`, ![d](e/f.svg)\n```\n[no](no.md)\n```\n[web](https://example.com)";
     assert_eq!(targets(text), ["b.md#c", "e/f.svg"]);
+}
+
+/// The `elt` program: `$KEYSTAR_ELT`, or the one that cargo built beside this test.
+fn elt() -> io::Result<PathBuf> {
+    let path = match std::env::var_os("KEYSTAR_ELT") {
+        Some(path) => PathBuf::from(path),
+        None => {
+            let test = std::env::current_exe()?;
+            let folder = test.ancestors().find(|folder| folder.join("elt").is_file());
+            folder.map(|folder| folder.join("elt")).unwrap_or_default()
+        }
+    };
+    match path.is_file() {
+        true => Ok(path),
+        false => Err(io::Error::other("the elt program is not built: cargo build -p keystar-elt")),
+    }
+}
+
+/// A fenced block of a page.
+struct Block {
+    language: String,
+    lines: Vec<String>,
+}
+
+fn blocks(page: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        if let Some(language) = line.strip_prefix("```") {
+            let language = language.to_owned();
+            let lines = lines.by_ref().take_while(|line| *line != "```");
+            blocks.push(Block { language, lines: lines.map(str::to_owned).collect() });
+        }
+    }
+    blocks
+}
+
+/// Runs lines of a shell in a folder where `elt` is found; says what they printed and whether all went well.
+fn shell(lines: &str, folder: &Path, elt: &Path) -> (String, bool) {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let output = Command::new("bash")
+        .args(["-ec", lines])
+        .current_dir(folder)
+        .env("PATH", format!("{}:{path}", elt.parent().unwrap().display()))
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    if !output.status.success() {
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+    }
+    (printed, output.status.success())
+}
+
+/// A line without its times and sizes, which a compressor's next version may change, nor how it is lined up.
+fn plain(line: &str) -> String {
+    let mut words: Vec<&str> = Vec::new();
+    for word in line.split_whitespace() {
+        if matches!(word.trim_end_matches([',', ';', ':']), "s" | "B" | "kB" | "MB") {
+            words.pop();
+            words.push("#");
+        }
+        words.push(word);
+    }
+    words.join(" ")
+}
+
+/// Whether a line is as it is shown, where `…` stands for anything.
+fn is_as_shown(line: &str, shown: &str) -> bool {
+    let (line, shown) = (plain(line), plain(shown));
+    let mut parts = shown.split('…');
+    let Some(mut rest) = line.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, between)) = parts.split_last() else { return rest.is_empty() };
+    for part in between {
+        let Some((_, after)) = rest.split_once(part) else { return false };
+        rest = after;
+    }
+    rest.ends_with(last)
+}
+
+/// Whether what was printed is what is shown; a line `…` stands for any lines, or none.
+fn prints_what_is_shown(printed: &[&str], shown: &[&str]) -> bool {
+    match shown.split_first() {
+        None => printed.is_empty(),
+        Some((&"…", shown)) => {
+            (0..=printed.len()).any(|start| prints_what_is_shown(&printed[start..], shown))
+        }
+        Some((first, shown)) => printed.split_first().is_some_and(|(line, printed)| {
+            is_as_shown(line, first) && prints_what_is_shown(printed, shown)
+        }),
+    }
+}
+
+#[test]
+fn the_tutorial_of_the_warehouse_shows_what_happens() {
+    let page = "docs/tutorial/first-warehouse.md";
+    let text = std::fs::read_to_string(places::workspace().join(page)).unwrap();
+    let elt = elt().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut compared = 0;
+    for block in blocks(&text) {
+        let lines = block.lines.join("\n");
+        match block.language.as_str() {
+            // The program is built already.
+            "sh" if lines.contains("cargo build") => {}
+            "sh" => assert!(shell(&lines, folder.path(), &elt).1, "{page}: this fails:\n{lines}"),
+            "console" => {
+                for command in format!("\n{lines}").split("\n$ ").skip(1) {
+                    let (command, shown) = command.split_once('\n').unwrap_or((command, ""));
+                    let (printed, _) = shell(command, folder.path(), &elt);
+                    let shown: Vec<&str> = shown.trim_end().lines().collect();
+                    assert!(
+                        prints_what_is_shown(
+                            &printed.trim_end().lines().collect::<Vec<_>>(),
+                            &shown
+                        ),
+                        "{page} shows something else for\n{command}\nwhich prints\n{printed}"
+                    );
+                    compared += 1;
+                }
+            }
+            other => panic!("{page}: a block of {other:?} is not run"),
+        }
+    }
+    assert!(compared >= 15, "{compared} commands compared");
+    assert!(folder.path().join("shop/report.html").is_file(), "the chart");
+}
+
+#[test]
+fn what_is_not_shown_is_told_apart() {
+    let printed = ["read 3 files, 1.5 kB", "a", "b", "done in 0.3 s"];
+    assert!(prints_what_is_shown(&printed, &["read 3 files, 1.7 kB", "…", "done in 0.4 s"]));
+    assert!(prints_what_is_shown(&printed, &["read …", "a", "b", "…", "done in 0.4 s"]));
+    assert!(!prints_what_is_shown(&printed, &["read 4 files, 1.5 kB", "…", "done in 0.3 s"]));
+    assert!(!prints_what_is_shown(&printed, &["read 3 files, 1.5 kB", "a", "done in 0.3 s"]));
+    assert!(!prints_what_is_shown(&printed, &["read 3 files, 1.5 kB", "…", "b"]));
+    assert!(
+        !is_as_shown("1 of 2 are 3", "1 of … is 3") && is_as_shown("1 of 2 is 3", "1 of … is …")
+    );
 }
