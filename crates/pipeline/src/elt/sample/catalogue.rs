@@ -47,7 +47,7 @@ pub(super) const CATEGORIES: [Category; 7] = [
         weight: 1800,
         growth: 12,
         months: 0..MONTHS,
-        cents: (1999, 89900),
+        cents: (1299, 29900),
         season: 3,
         things: [
             "headphones",
