@@ -3,7 +3,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use keystar_kit::places;
 
@@ -104,20 +104,15 @@ fn blocks(page: &str) -> Vec<Block> {
     blocks
 }
 
-/// Runs lines of a shell in a folder where `elt` is found; says what they printed and whether all went well.
-fn shell(lines: &str, folder: &Path, elt: &Path) -> (String, bool) {
+/// Runs lines of a shell in a folder where `elt` is found.
+fn shell(lines: &str, folder: &Path, elt: &Path) -> Output {
     let path = std::env::var("PATH").unwrap_or_default();
-    let output = Command::new("bash")
+    Command::new("bash")
         .args(["-ec", lines])
         .current_dir(folder)
         .env("PATH", format!("{}:{path}", elt.parent().unwrap().display()))
         .output()
-        .unwrap();
-    let printed = String::from_utf8(output.stdout).unwrap();
-    if !output.status.success() {
-        eprint!("{}", String::from_utf8_lossy(&output.stderr));
-    }
-    (printed, output.status.success())
+        .unwrap()
 }
 
 /// A line without its times and sizes, which a compressor's next version may change, nor how it is lined up.
@@ -172,11 +167,16 @@ fn the_tutorial_of_the_warehouse_shows_what_happens() {
         match block.language.as_str() {
             // The program is built already.
             "sh" if lines.contains("cargo build") => {}
-            "sh" => assert!(shell(&lines, folder.path(), &elt).1, "{page}: this fails:\n{lines}"),
+            "sh" => {
+                let ended = shell(&lines, folder.path(), &elt);
+                let told = String::from_utf8_lossy(&ended.stderr);
+                assert!(ended.status.success(), "{page}: this fails:\n{lines}\n{told}");
+            }
             "console" => {
                 for command in format!("\n{lines}").split("\n$ ").skip(1) {
                     let (command, shown) = command.split_once('\n').unwrap_or((command, ""));
-                    let (printed, _) = shell(command, folder.path(), &elt);
+                    let printed = shell(command, folder.path(), &elt).stdout;
+                    let printed = String::from_utf8(printed).unwrap();
                     let shown: Vec<&str> = shown.trim_end().lines().collect();
                     assert!(
                         prints_what_is_shown(
