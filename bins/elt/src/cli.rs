@@ -156,7 +156,7 @@ pub(crate) struct Question {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) period: Period,
 
-    /// Only this period against the same a year before: 2022, 2022-Q2, 2022-05 [default: the last]
+    /// Only this period against the same a year before: 2022, 2022-Q2, 2022-05 [default: the last that is complete]
     #[arg(long, value_name = "PERIOD")]
     pub(crate) at: Option<String>,
 }
@@ -245,10 +245,25 @@ pub(crate) struct Source {
     pub(crate) from: String,
 }
 
+/// Which exports, and whether all changes between them have to be there.
+#[derive(Args, Debug)]
+pub(crate) struct Windows {
+    #[command(flatten)]
+    pub(crate) source: Source,
+
+    /// Go on where changes between two exports are missing; each gap is told
+    #[arg(long)]
+    pub(crate) allow_gaps: bool,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct Infer {
     #[command(flatten)]
     pub(crate) source: Source,
+
+    /// A definition of the table that exists: NoSQL Workbench, OneTable or ElectroDB, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hints: Vec<PathBuf>,
 
     /// The model to write; of a folder that is there, its model.toml
     #[arg(long, value_name = "FILE", default_value = "model.toml")]
@@ -280,7 +295,7 @@ pub(crate) struct Check {
 #[derive(Args, Debug)]
 pub(crate) struct Plan {
     #[command(flatten)]
-    pub(crate) source: Source,
+    pub(crate) windows: Windows,
 
     #[command(flatten)]
     pub(crate) places: Places,
@@ -293,7 +308,7 @@ pub(crate) struct Plan {
 #[derive(Args, Debug)]
 pub(crate) struct Lake {
     #[command(flatten)]
-    pub(crate) source: Source,
+    pub(crate) windows: Windows,
     #[command(flatten)]
     pub(crate) places: Places,
     #[command(flatten)]
@@ -314,7 +329,7 @@ pub(crate) struct Load {
 #[derive(Args, Debug)]
 pub(crate) struct Run {
     #[command(flatten)]
-    pub(crate) source: Source,
+    pub(crate) windows: Windows,
     #[command(flatten)]
     pub(crate) places: Places,
     #[command(flatten)]

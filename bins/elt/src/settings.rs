@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, path::PathBuf, sync::Arc, thread};
 use jiff::Timestamp;
 use keystar_pipeline::{
     Progress,
-    elt::{Event, Job, Period, Places, Question, SampleSpec, Start},
+    elt::{Event, Job, Origin, Period, Places, Question, SampleSpec, Start},
 };
 
 use crate::{
@@ -63,6 +63,10 @@ impl Bench {
 pub(crate) fn places(given: &cli::Places) -> Result<Places, Failure> {
     let cli::Places { dir, model, lake, warehouse, work } = given;
     Ok(Places::new(dir.clone(), model.clone(), lake.clone(), warehouse.as_deref(), work.clone())?)
+}
+
+pub(crate) fn origin(windows: &cli::Windows) -> Origin {
+    Origin::new(windows.source.from.as_str()).with_over_gaps(windows.allow_gaps)
 }
 
 pub(crate) fn start(start: &cli::Start) -> Start {

@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::{
     Commit, Error, LoadReport, LoadRun, QueryResult, StepEvent, VerifyReport,
     error::OrIo,
-    folder::{Folder, Spill},
+    folder::{Folder, Spill, full},
     load, query, schema,
     script::Script,
     session, verify,
@@ -50,9 +50,8 @@ pub struct Landing {
 }
 
 impl Landing {
-    /// The engine takes no relative paths.
     pub(crate) fn paths(&self) -> Result<Vec<PathBuf>, Error> {
-        self.files.iter().map(|file| std::path::absolute(file).or_io("find", file)).collect()
+        self.files.iter().map(|file| full(file).or_io("find", file)).collect()
     }
 }
 

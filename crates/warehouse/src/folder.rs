@@ -36,9 +36,21 @@ pub(crate) struct Folder {
     pub(crate) fault: Fault,
 }
 
+/// The path from the root, without links and `..`, neither of which the engine takes. What does not
+/// exist yet stays as it is.
+pub(crate) fn full(path: &Path) -> io::Result<PathBuf> {
+    match (fs::canonicalize(path), path.parent(), path.file_name()) {
+        (Err(error), Some(parent), Some(name)) if error.kind() == io::ErrorKind::NotFound => {
+            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+            Ok(full(parent)?.join(name))
+        }
+        (found, ..) => found,
+    }
+}
+
 impl Folder {
     pub(crate) fn new(root: &Path) -> Result<Self, Error> {
-        let root = std::path::absolute(root).or_io("find", root)?;
+        let root = full(root).or_io("find", root)?;
         Ok(Self {
             root,
             #[cfg(test)]
@@ -268,6 +280,17 @@ impl Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_go_up_and_may_not_exist_yet() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(dir.path()).unwrap();
+        fs::create_dir(root.join("a")).unwrap();
+        assert_eq!(full(&root.join("a/../b/c")).unwrap(), root.join("b/c"));
+        assert_eq!(full(&root.join("a/./../a")).unwrap(), root.join("a"));
+        let here = fs::canonicalize(".").unwrap();
+        assert_eq!(full(Path::new("new")).unwrap(), here.join("new"));
+    }
 
     #[test]
     fn one_load_at_a_time_and_the_other_learns_who() {

@@ -15,8 +15,8 @@ pub(super) fn run(command: &Infer, manner: Manner) -> Result<Outcome, Failure> {
     };
     let page = command.page.clone().unwrap_or_else(|| model.with_extension("html"));
     let bench = Bench::new(command.jobs, manner.log);
-    let found =
-        bench.run(|job| elt::infer(&command.source.from, &model, &page, command.overwrite, job))?;
+    let (from, hints) = (&command.source.from, &command.hints);
+    let found = bench.run(|job| elt::infer(from, &model, &page, hints, command.overwrite, job))?;
     output::show(&found, manner.json)?;
     Ok(Outcome::Done)
 }

@@ -12,7 +12,8 @@ pub(super) fn run(command: &Lake, manner: Manner) -> Result<Outcome, Failure> {
     let places = settings::places(&command.places)?;
     let start = settings::start(&command.start);
     let bench = Bench::new(command.jobs, manner.log);
-    let landed = bench.run(|job| elt::lake(&command.source.from, &places, start, job))?;
+    let landed =
+        bench.run(|job| elt::lake(&settings::origin(&command.windows), &places, start, job))?;
     output::show(&landed, manner.json)?;
     Ok(Outcome::of(landed.set_aside() == 0))
 }

@@ -9,7 +9,7 @@ use crate::{
 
 pub(super) fn run(command: &Plan, manner: Manner) -> Result<Outcome, Failure> {
     let places = settings::places(&command.places)?;
-    let forecast = elt::plan(&command.source.from, &places)?;
+    let forecast = elt::plan(&settings::origin(&command.windows), &places)?;
     match command.sql {
         true => output::data(forecast.sql())?,
         false => output::show(&forecast, manner.json)?,

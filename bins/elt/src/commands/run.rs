@@ -12,13 +12,13 @@ pub(super) fn run(command: &Run, manner: Manner) -> Result<Outcome, Failure> {
     let places = settings::places(&command.places)?;
     let question = settings::question(&command.question)?;
     if command.dry_run {
-        output::show(&elt::plan(&command.source.from, &places)?, manner.json)?;
+        output::show(&elt::plan(&settings::origin(&command.windows), &places)?, manner.json)?;
         return Ok(Outcome::Done);
     }
     let start = settings::start(&command.start);
     let bench = Bench::with(&command.machine, manner.log).telling(manner.log);
     let report = bench.run(|job| {
-        let report = elt::run(&command.source.from, &places, start, &question, job)?;
+        let report = elt::run(&settings::origin(&command.windows), &places, start, &question, job)?;
         if let Some(path) = &command.report {
             elt::report(&places, &question, path, job)?;
         }

@@ -162,6 +162,54 @@ fn a_gap_between_windows_is_refused_by_name() {
     let ids = [&exports[1], &exports[3]].map(|id| id.to_str().unwrap());
     assert!(ids.iter().all(|id| run.stderr.contains(id)), "{}", run.stderr);
     assert!(run.stderr.contains("gap:"), "{}", run.stderr);
+    assert!(run.stderr.contains("--allow-gaps"), "{}", run.stderr);
+
+    // A model is of the items, whatever is missing between windows.
+    let model = shop.path("again.toml");
+    elt(&["infer", "--from", &shop.export, "--to", &model]).expect(0);
+    let gaps = ["run", "--from", &shop.export, "--dir", &shop.dir, "--restart", "--allow-gaps"];
+    let run = elt(&gaps).expect(0);
+    assert!(run.stdout.contains("note: gap: "), "{}", run.stdout);
+}
+
+/// A definition that exists lends its names where the items bear them out.
+#[test]
+fn a_definition_names_what_is_inferred() {
+    let shop = Shop::new("30", "0");
+    let (model, hints) = (shop.path("named.toml"), shop.path("schema.json"));
+    let definition = r#"{
+        "format": "onetable:1.1.0",
+        "indexes": { "primary": { "hash": "PK", "sort": "SK" } },
+        "models": {
+            "Line": {
+                "PK": { "type": "string", "value": "ORD#${orderid}" },
+                "SK": { "type": "string", "value": "PROD#${productid}" }
+            }
+        }
+    }"#;
+    fs::write(&hints, definition).unwrap();
+    let infer = ["infer", "--from", &shop.export, "--to", &model, "--hints", &hints];
+    elt(&infer).expect(0);
+    let proposed = fs::read_to_string(&model).unwrap();
+    assert!(proposed.contains("[entity.line]"), "{proposed}");
+
+    fs::write(&hints, "no JSON").unwrap();
+    let failed = elt(&[&infer[..], &["--overwrite"]].concat()).expect(3);
+    let expected = "schema.json\n  caused by: line 1, column 2: no JSON";
+    assert!(failed.stderr.contains(expected), "{}", failed.stderr);
+}
+
+/// What `infer` says comes next is a command that runs.
+#[test]
+fn the_next_command_runs_as_it_stands() {
+    let shop = Shop::new("20", "0");
+    let folder = shop.path("nested/../next");
+    fs::create_dir_all(shop.path("nested")).unwrap();
+    fs::create_dir_all(shop.path("next")).unwrap();
+    let infer = elt(&["infer", "--from", &shop.export, "--to", &folder]).expect(0);
+    let next = infer.stdout.lines().last().unwrap().split("then: elt ").nth(1).unwrap();
+    let run = elt(&next.split(' ').collect::<Vec<_>>()).expect(0);
+    assert!(run.stdout.contains("data tests passed"), "{}", run.stdout);
 }
 
 #[test]

@@ -93,6 +93,9 @@ fn export(from: &str, checks: &mut Checks) -> Result<(), Error> {
         let stored = units::bytes(info.stored_bytes);
         let files = units::plural(export.files().len() as u64, "file");
         checks.push("export", State::Ok, format!("{info}, {files}, {stored}"));
+        for remark in &info.remarks {
+            checks.push("export", State::Warning, remark.clone());
+        }
     }
     Ok(())
 }

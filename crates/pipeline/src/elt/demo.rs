@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{
-    Error, Growth, Job, Period, Places, Question, SampleSpec, Start, infer, report, run, sample,
+    Error, Growth, Job, Origin, Period, Places, Question, SampleSpec, Start, infer, report, run,
+    sample,
 };
 
 /// What a demo came to.
@@ -49,11 +50,11 @@ pub fn demo(spec: &SampleSpec, to: &Path, job: &Job<'_>) -> Result<Demo, Error> 
     let export = export.display().to_string();
     let model = places.model()?;
     if !model.exists() {
-        infer(&export, &model, &to.join("model.html"), false, job)?;
+        infer(&export, &model, &to.join("model.html"), &[], false, job)?;
     }
     // Of a run that was killed the next one does the rest.
     let question = Question::new(None, &[], Period::Quarter, Some("2022-Q2"))?;
-    let done = run(&export, &places, Start::Resume, &question, job)?;
+    let done = run(&Origin::new(export), &places, Start::Resume, &question, job)?;
     let page = to.join("report.html");
     let write = || report(&places, &question, &page, job);
     job.step("report", 1, write, |(), seconds| format!("{}, in {seconds:.1} s", page.display()))?;

@@ -29,6 +29,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A definition of the table that was to help is none that is known.
+    #[error("{path}", path = path.display())]
+    Hints {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: keystar_star::infer::HintError,
+    },
     /// The model and the lake's columns do not go together.
     #[error("the model does not fit the lake")]
     Lock(#[source] keystar_star::LockError),
@@ -102,7 +110,11 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Export(error) => export_fault(error),
-            Self::Model(_) | Self::ModelFile { .. } | Self::Lock(_) | Self::Sql(_) => Fault::Model,
+            Self::Model(_)
+            | Self::ModelFile { .. }
+            | Self::Hints { .. }
+            | Self::Lock(_)
+            | Self::Sql(_) => Fault::Model,
             Self::Lake(error) => lake_fault(error),
             Self::Warehouse(error) => warehouse_fault(error),
             Self::File { .. } | Self::Output(_) => Fault::Target,
@@ -125,7 +137,11 @@ impl Error {
                 "the file is damaged or was not copied to its end: copy it again"
             }
             Self::Export(keystar_transfer::Error::Windows(_)) => {
-                "export the time in between, or make a new full export: a run goes on from that"
+                return vec![
+                    "export the time in between, or make a new full export: a run goes on from that"
+                        .to_owned(),
+                    "if nothing was written in between, --allow-gaps goes on over it".to_owned(),
+                ];
             }
             Self::ModelFile { .. } => "`elt infer --from EXPORT` writes a model",
             Self::ModelThere { .. } => "--overwrite writes over it, --to names another file",

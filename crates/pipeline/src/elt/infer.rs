@@ -1,11 +1,14 @@
-use std::{fmt, fs, path::Path};
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+};
 
 use keystar_item::scan::Tape;
-use keystar_star::infer::{Profile, Proposal, TableHint};
-use keystar_transfer::{Block, parts};
+use keystar_star::infer::{Hints, Profile, Proposal, TableHint};
+use keystar_transfer::{Block, Export, ExportKind, parts};
 use serde::Serialize;
 
-use super::{Error, Job, pending::Pending, reading};
+use super::{Error, Job, reading};
 use crate::units;
 
 /// A model that was proposed.
@@ -16,6 +19,8 @@ pub struct Inferred {
     pub items: u64,
     /// Lines that are no item; a run sets them aside.
     pub unreadable: u64,
+    /// Where the export is.
+    pub from: String,
     /// The model's file.
     pub model: String,
     /// The page that shows it.
@@ -32,40 +37,42 @@ pub struct Inferred {
     pub seconds: f64,
 }
 
-/// Reads a whole export and proposes a model for it: `model`, which runs as it is, and a page.
+/// Reads a whole export, the latest full one, and proposes a model for it: `model`, which runs as it
+/// is, and a page. Definitions of the table that exist (`hints`: files of NoSQL Workbench, OneTable
+/// or ElectroDB, as JSON) lend their names where the items bear them out.
 ///
 /// # Errors
 ///
-/// [`Error::Occupied`] if the model is there and `overwrite` was not said; [`Error::Export`];
-/// [`Error::File`].
+/// [`Error::ModelThere`] if the model is there and `overwrite` was not said; [`Error::Hints`];
+/// [`Error::Export`]; [`Error::File`].
 pub fn infer(
     from: &str,
     model: &Path,
     page: &Path,
+    hints: &[PathBuf],
     overwrite: bool,
     job: &Job<'_>,
 ) -> Result<Inferred, Error> {
     if model.exists() && !overwrite {
         return Err(Error::ModelThere { path: model.to_owned() });
     }
-    let pending = Pending::find(from, None, None, true)?;
-    let Some(todo) = pending.todo.first() else {
-        return Err(Error::Usage(format!("{from} holds no full export")));
-    };
+    let hints = definitions(hints)?;
+    let export = whole(from)?;
     let read = || {
         let begun = std::time::Instant::now();
         let tallies = reading::read(
-            &todo.export,
+            &export,
             job,
-            |_| Ok(Tally::new()),
+            |_| Ok(Tally::new(hints.table())),
             |tally, block| {
                 tally.push(block);
                 Ok(())
             },
             Ok,
         )?;
-        let whole = tallies.into_iter().reduce(Tally::merge).unwrap_or_else(Tally::new);
-        let proposal = Proposal::from(&whole.profile);
+        let whole =
+            tallies.into_iter().reduce(Tally::merge).unwrap_or_else(|| Tally::new(hints.table()));
+        let proposal = Proposal::with_hints(&whole.profile, &hints);
         write(model, &proposal.to_toml())?;
         write(page, &proposal.to_html())?;
         let names = |names: Vec<&String>| names.into_iter().cloned().collect();
@@ -73,6 +80,7 @@ pub fn infer(
         Ok(Inferred {
             items: proposal.items,
             unreadable: whole.unreadable,
+            from: from.to_owned(),
             model: model.display().to_string(),
             page: page.display().to_string(),
             entities: names(spec.entities.iter().map(|(name, _)| name).collect()),
@@ -82,11 +90,32 @@ pub fn infer(
             seconds: begun.elapsed().as_secs_f64(),
         })
     };
-    job.step("infer", todo.export.info().stored_bytes, read, |found, seconds| {
+    job.step("infer", export.info().stored_bytes, read, |found, seconds| {
         let items = units::plural(found.items, "item");
         let facts = found.facts.join(", ");
         format!("{items} to {} entities, facts {facts}, in {seconds:.1} s", found.entities.len())
     })
+}
+
+/// The latest export that holds every item. Windows beside it are not looked at: what they lack or
+/// cover twice does not matter here.
+fn whole(from: &str) -> Result<Export, Error> {
+    let exports = Export::open_all(from).map_err(Error::Export)?;
+    let is_whole = |export: &Export| !matches!(export.info().kind, ExportKind::Incremental { .. });
+    exports
+        .into_iter()
+        .rfind(is_whole)
+        .ok_or_else(|| Error::Usage(format!("{from} holds no full export")))
+}
+
+fn definitions(files: &[PathBuf]) -> Result<Hints, Error> {
+    let mut hints = Hints::default();
+    for path in files {
+        let text = fs::read_to_string(path).map_err(|error| Error::file(path, error))?;
+        let read = Hints::parse(&text);
+        hints.extend(read.map_err(|source| Error::Hints { path: path.clone(), source })?);
+    }
+    Ok(hints)
 }
 
 /// What one thread has seen.
@@ -97,8 +126,8 @@ struct Tally {
 }
 
 impl Tally {
-    fn new() -> Self {
-        let profile = Profile::new(TableHint::default());
+    fn new(table: TableHint) -> Self {
+        let profile = Profile::new(table);
         Self { tape: Tape::new(), profile, unreadable: 0 }
     }
 
@@ -125,6 +154,22 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
     fs::write(path, text).map_err(|error| Error::file(path, error))
 }
 
+impl Inferred {
+    /// The command that comes next.
+    fn next(&self) -> String {
+        let path = Path::new(&self.model);
+        let dir = match path.parent().map(Path::display).map(|dir| dir.to_string()) {
+            Some(dir) if !dir.is_empty() => dir,
+            _ => ".".to_owned(),
+        };
+        let model = match path.file_name().is_some_and(|name| name == "model.toml") {
+            true => String::new(),
+            false => format!(" --model {}", self.model),
+        };
+        format!("elt run --from {} --dir {dir}{model}", self.from)
+    }
+}
+
 impl fmt::Display for Inferred {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let items = units::plural(self.items, "item");
@@ -146,6 +191,6 @@ impl fmt::Display for Inferred {
             writeln!(f, "  - {alert}")?;
         }
         writeln!(f, "\nthe model is {}, its page {}", self.model, self.page)?;
-        writeln!(f, "read it, change what is wrong, then: elt run --model {}", self.model)
+        writeln!(f, "read it, change what is wrong, then: {}", self.next())
     }
 }

@@ -7,7 +7,7 @@ use keystar_star::Model;
 use serde::Serialize;
 
 use super::{
-    Error, Job, Landed, Places, Start,
+    Error, Job, Landed, Origin, Places, Start,
     ledger::{Drift, Work},
     modelling::model,
     pending::{Pending, Todo},
@@ -30,6 +30,8 @@ pub struct LakeReport {
     pub landed: Vec<Landed>,
     /// Exports that are older than what the lake holds.
     pub passed_over: Vec<String>,
+    /// What a user should hear of the exports.
+    pub remarks: Vec<String>,
 }
 
 impl LakeReport {
@@ -45,10 +47,15 @@ impl LakeReport {
 /// # Errors
 ///
 /// As [`run`](super::run).
-pub fn lake(from: &str, places: &Places, start: Start, job: &Job<'_>) -> Result<LakeReport, Error> {
+pub fn lake(
+    from: &Origin,
+    places: &Places,
+    start: Start,
+    job: &Job<'_>,
+) -> Result<LakeReport, Error> {
     let model = model(&places.model()?)?;
     let work = Work::new(places.work()?);
-    let mark = work.begin(from, &job.now.to_string(), start)?;
+    let mark = work.begin(&from.place, &job.now.to_string(), start)?;
     let folder = places.lake()?;
     let go = || {
         let lake = Lake::open(&folder).map_err(Error::Lake)?;
@@ -60,7 +67,8 @@ pub fn lake(from: &str, places: &Places, start: Start, job: &Job<'_>) -> Result<
             landed.push(land(&model, &folder, todo, pending.table.as_deref(), &work, job)?);
         }
         let lake = folder.display().to_string();
-        Ok(LakeReport { from: from.to_owned(), lake, landed, passed_over: pending.passed_over })
+        let Pending { passed_over, remarks, .. } = pending;
+        Ok(LakeReport { from: from.place.clone(), lake, landed, passed_over, remarks })
     };
     mark.end(go())
 }
@@ -160,6 +168,9 @@ impl fmt::Display for LakeReport {
         }
         for id in &self.passed_over {
             writeln!(f, "passed over {id}: older than what the lake holds")?;
+        }
+        for remark in &self.remarks {
+            writeln!(f, "note: {remark}")?;
         }
         Ok(())
     }

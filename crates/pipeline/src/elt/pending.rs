@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::UNIX_EPOCH};
 use keystar_lake::{Applied, LakeManifest, LoadKind};
 use keystar_transfer::{Chain, Export, ExportKind, UnixMicros, Window};
 
-use super::Error;
+use super::{Error, Origin};
 
 /// What is to be done.
 #[derive(Debug, Default)]
@@ -16,6 +16,8 @@ pub(super) struct Pending {
     pub(super) passed_over: Vec<String>,
     /// The table of all of them.
     pub(super) table: Option<String>,
+    /// What a user should hear: gaps that were gone over, a summary that was edited.
+    pub(super) remarks: Vec<String>,
 }
 
 /// An export that is to go into the lake.
@@ -30,16 +32,16 @@ pub(super) struct Todo {
 impl Pending {
     /// Compares what is there with what the lake holds. With `anew` the lake counts as empty.
     pub(super) fn find(
-        from: &str,
+        from: &Origin,
         manifest: Option<&LakeManifest>,
         table: Option<&str>,
         anew: bool,
     ) -> Result<Self, Error> {
-        let exports = Export::open_all(from).map_err(Error::Export)?;
+        let exports = Export::open_all(&from.place).map_err(Error::Export)?;
         if let [export] = exports.as_slice()
             && matches!(export.info().kind, ExportKind::Bare)
         {
-            return Ok(Self::bare(from, export, manifest, anew));
+            return Ok(Self::bare(&from.place, export, manifest, anew));
         }
         let windows: Vec<Window> =
             exports.iter().filter_map(|export| export.info().window()).collect();
@@ -50,7 +52,8 @@ impl Pending {
                 None => window,
             }
         });
-        let chain = chain(&windows, last.as_ref().filter(|_| !anew))?;
+        let chain = chain(&windows, last.as_ref().filter(|_| !anew), from.over_gaps)?;
+        let mut remarks: Vec<String> = chain.gaps.iter().map(ToString::to_string).collect();
         let name = |at: &usize| windows.get(*at).map(|window| window.id.clone());
         let in_lake = |id: &String| {
             let mut applied = manifest.iter().flat_map(|manifest| &manifest.applied);
@@ -72,9 +75,10 @@ impl Pending {
                 }
                 _ => continue,
             };
+            remarks.extend(export.info().remarks.iter().cloned());
             todo.push(Todo { export: export.clone(), id, kind });
         }
-        Ok(Self { todo, passed_over, table })
+        Ok(Self { todo, passed_over, table, remarks })
     }
 
     /// Items of which nothing else is known are the whole table, as of no time. They are the same
@@ -91,13 +95,14 @@ impl Pending {
 
 /// The windows that follow on what the lake holds; or, where they do not reach, the newest full
 /// export and what follows that.
-fn chain(windows: &[Window], last: Option<&Window>) -> Result<Chain, Error> {
+fn chain(windows: &[Window], last: Option<&Window>, over_gaps: bool) -> Result<Chain, Error> {
+    let link = if over_gaps { Chain::over_gaps } else { Chain::new };
     let newer =
         |last: &Window| windows.iter().any(|window| window.from.is_none() && window.to > last.to);
-    match Chain::new(windows, last) {
+    match link(windows, last) {
         Ok(chain) if !chain.steps.is_empty() => Ok(chain),
         result if last.is_some_and(newer) => {
-            let anew = Chain::new(windows, None);
+            let anew = link(windows, None);
             anew.or(result).map_err(|error| Error::Export(error.into()))
         }
         result => result.map_err(|error| Error::Export(error.into())),
@@ -150,7 +155,7 @@ mod tests {
     }
 
     fn steps(windows: &[Window], last: Option<&Window>) -> Vec<usize> {
-        chain(windows, last).unwrap().steps
+        chain(windows, last, false).unwrap().steps
     }
 
     #[test]
@@ -169,7 +174,9 @@ mod tests {
     fn a_gap_is_named_unless_a_full_export_closes_it() {
         let windows = [part("b", 10, 20), part("c", 25, 30)];
         let last = full("a", 10);
-        let error = chain(&windows, Some(&last)).unwrap_err();
+        let error = chain(&windows, Some(&last), false).unwrap_err();
+        let told = chain(&windows, Some(&last), true).unwrap();
+        assert_eq!((told.steps.as_slice(), told.gaps.len()), ([0, 1].as_slice(), 1));
         let Error::Export(cause) = &error else { panic!("{error:?}") };
         let text = cause.to_string();
         assert!(text.contains('b') && text.contains('c'), "{text}");

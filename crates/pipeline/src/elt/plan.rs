@@ -8,7 +8,7 @@ use keystar_star::{Lock, Model};
 use serde::Serialize;
 
 use super::{
-    Error, Places,
+    Error, Origin, Places,
     ledger::Work,
     modelling::{model, sql},
     pending::Pending,
@@ -25,6 +25,8 @@ pub struct Forecast {
     pub exports: Vec<PlannedExport>,
     /// Exports that are older than what the lake holds.
     pub passed_over: Vec<String>,
+    /// What a user should hear of the exports.
+    pub remarks: Vec<String>,
     /// Columns that the lake would get.
     pub columns: Vec<PlannedColumn>,
     /// The steps of a load.
@@ -69,7 +71,7 @@ pub struct PlannedColumn {
 /// # Errors
 ///
 /// What a run would fail at before it begins.
-pub fn plan(from: &str, places: &Places) -> Result<Forecast, Error> {
+pub fn plan(from: &Origin, places: &Places) -> Result<Forecast, Error> {
     let model = model(&places.model()?)?;
     let steps = Plan::new(&model).map_err(Error::Sql)?;
     let lake = Lake::open(&places.lake()?).map_err(Error::Lake)?;
@@ -89,9 +91,10 @@ pub fn plan(from: &str, places: &Places) -> Result<Forecast, Error> {
         None => Lock::default(),
     };
     Ok(Forecast {
-        from: from.to_owned(),
+        from: from.place.clone(),
         exports: exports.collect(),
         passed_over: pending.passed_over,
+        remarks: pending.remarks,
         columns: columns(&lock, &model)?,
         steps: steps.steps.iter().map(|step| step.name.clone()).collect(),
         tests: steps.tests.iter().map(|test| test.name.clone()).collect(),
@@ -139,6 +142,9 @@ impl fmt::Display for Forecast {
         }
         for id in &self.passed_over {
             writeln!(f, "pass over {id}: older than what the lake holds")?;
+        }
+        for remark in &self.remarks {
+            writeln!(f, "note: {remark}")?;
         }
         if !self.columns.is_empty() {
             writeln!(f, "\ncolumns of the lake")?;

@@ -1,5 +1,6 @@
 //! What is asked of a star, as it is typed and as the model can answer it.
 
+use jiff::{ToSpan, civil::Date};
 use keystar_sql::{Compare, Schema, Select, TableName, year_on_year};
 use keystar_star::{Fact, Model, Name, Type};
 use serde::Serialize;
@@ -205,29 +206,35 @@ fn default_groups(model: &Model, fact: &Fact, store: &Store) -> Result<Vec<(Name
     Ok(best.into_iter().map(|(_, role, attribute)| (role, attribute)).collect())
 }
 
-/// The last period that has any facts.
+/// The last period that is complete: its facts reach into its last week. Where none is, the one
+/// that has begun.
 fn last_period(
     asked: &keystar_sql::Question,
     calendar: &Name,
     period: Period,
     store: &Store,
 ) -> Result<Option<(i16, u8)>, Error> {
-    let number = match period {
-        Period::Month => "d.\"month\"",
-        Period::Quarter => "d.\"quarter\"",
-        Period::Year => "1",
-    };
     let (fact, role) = (&asked.fact, &asked.date);
     let sql = format!(
-        "SELECT d.\"year\", {number} FROM dwh.\"{fact}\" AS f JOIN dwh.\"{calendar}\" AS d \
-         ON f.\"{role}_key\" = d.\"{calendar}_key\" WHERE d.\"year\" IS NOT NULL \
-         ORDER BY 1 DESC, 2 DESC LIMIT 1"
+        "SELECT MIN(d.\"date\"), MAX(d.\"date\") FROM dwh.\"{fact}\" AS f \
+         JOIN dwh.\"{calendar}\" AS d ON f.\"{role}_key\" = d.\"{calendar}_key\""
     );
     let rows = strings(store.query(&sql)?)?;
-    let number = |cell: Option<&Option<String>>| cell?.as_deref()?.parse::<i16>().ok();
-    Ok(rows
-        .first()
-        .and_then(|row| Some((number(row.first())?, u8::try_from(number(row.get(1))?).ok()?))))
+    let day = |at: usize| rows.first()?.get(at)?.as_deref()?.parse::<Date>().ok();
+    Ok(day(0).zip(day(1)).map(|(first, last)| complete(first, last, period)))
+}
+
+fn complete(first: Date, last: Date, period: Period) -> (i16, u8) {
+    let months = match period {
+        Period::Month => 1,
+        Period::Quarter => 3,
+        Period::Year => 12,
+    };
+    let number = |day: Date| (i32::from(day.year()) * 12 + i32::from(day.month()) - 1) / months;
+    let next = number(last.saturating_add(7.days()));
+    let number = (next - 1).max(number(first));
+    let (year, month) = (number * months / 12, number * months % 12);
+    (year as i16, (month / months + 1) as u8)
 }
 
 /// `2022`, `2022-Q2`, `2022-05`.
@@ -261,6 +268,20 @@ fn moment(text: &str, period: Period) -> Result<(i16, u8), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_complete_period_is_asked_for() {
+        let day = |text: &str| text.parse::<Date>().unwrap();
+        let of = |first, last, period| complete(day(first), day(last), period);
+        assert_eq!(of("2020-01-01", "2023-12-29", Period::Quarter), (2023, 4));
+        // A window of a day has begun the next one.
+        assert_eq!(of("2020-01-01", "2024-01-01", Period::Quarter), (2023, 4));
+        assert_eq!(of("2020-01-01", "2024-01-01", Period::Year), (2023, 1));
+        assert_eq!(of("2020-01-01", "2024-05-30", Period::Month), (2024, 5));
+        assert_eq!(of("2020-01-01", "2024-05-10", Period::Month), (2024, 4));
+        // Nothing is complete.
+        assert_eq!(of("2024-02-01", "2024-02-10", Period::Quarter), (2024, 1));
+    }
 
     #[test]
     fn periods_and_names_are_read() {

@@ -7,7 +7,7 @@ use keystar_star::Model;
 use serde::Serialize;
 
 use super::{
-    Error, Growth, Job, Landed, Loaded, Places, Question, Start,
+    Error, Growth, Job, Landed, Loaded, Origin, Places, Question, Start,
     lake::land,
     ledger::Work,
     load::{load_lake, source},
@@ -27,6 +27,8 @@ pub struct RunReport {
     pub landed: Vec<Landed>,
     /// Exports that are older than what the lake holds.
     pub passed_over: Vec<String>,
+    /// What a user should hear of the exports.
+    pub remarks: Vec<String>,
     /// The loads; one after each export, so that history is the same whenever runs take place.
     pub loaded: Vec<Loaded>,
     /// The answer; none for a model without a measure and a date.
@@ -49,7 +51,7 @@ impl RunReport {
 /// [`Error::Unfinished`] if an earlier run did not end and `start` does not say what to do;
 /// [`Error::Export`] where windows leave a gap, overlap or are of another table.
 pub fn run(
-    from: &str,
+    from: &Origin,
     places: &Places,
     start: Start,
     question: &Question,
@@ -58,13 +60,13 @@ pub fn run(
     let model = model(&places.model()?)?;
     let work = Work::new(places.work()?);
     places.warehouse()?;
-    let mark = work.begin(from, &job.now.to_string(), start)?;
+    let mark = work.begin(&from.place, &job.now.to_string(), start)?;
     mark.end(go(&model, from, places, &work, start, question, job))
 }
 
 fn go(
     model: &Model,
-    from: &str,
+    from: &Origin,
     places: &Places,
     work: &Work,
     start: Start,
@@ -77,9 +79,10 @@ fn go(
     let anew = start == Start::Restart;
     let pending = Pending::find(from, lake.manifest(), ledger.table.as_deref(), anew)?;
     let mut report = RunReport {
-        from: from.to_owned(),
+        from: from.place.clone(),
         landed: Vec::new(),
         passed_over: pending.passed_over,
+        remarks: pending.remarks,
         loaded: Vec::new(),
         answer: None,
     };
@@ -128,6 +131,9 @@ impl fmt::Display for RunReport {
         }
         for id in &self.passed_over {
             writeln!(f, "passed over {id}: older than what the lake holds")?;
+        }
+        for remark in &self.remarks {
+            writeln!(f, "note: {remark}")?;
         }
         match &self.answer {
             Some(answer) => write!(f, "\n{answer}"),

@@ -4,7 +4,7 @@ use keystar_lake::Lake;
 use keystar_warehouse::{Embedded, EmbeddedOptions};
 use serde::Serialize;
 
-use super::{Error, Places, ledger::Work, pending::Pending};
+use super::{Error, Origin, Places, ledger::Work, pending::Pending};
 use crate::units;
 
 /// What the lake and the warehouse hold.
@@ -70,7 +70,8 @@ pub fn status(from: Option<&str>, places: &Places) -> Result<Status, Error> {
         status.running = work.running()?;
         if let Some(from) = from {
             let table = work.ledger()?.table;
-            let pending = Pending::find(from, lake.manifest(), table.as_deref(), false)?;
+            let from = Origin::new(from).with_over_gaps(true);
+            let pending = Pending::find(&from, lake.manifest(), table.as_deref(), false)?;
             let todo = pending.todo.iter().map(|todo| todo.export.info().to_string());
             status.pending = Some(todo.collect());
         }

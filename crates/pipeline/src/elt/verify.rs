@@ -8,7 +8,7 @@ use keystar_star::Model;
 use serde::{Serialize, Serializer};
 
 use super::{
-    Error, Job, Places,
+    Error, Job, Origin, Places,
     growth::strings,
     ledger::{Ledger, Work},
     load::source,
@@ -116,7 +116,8 @@ fn exports(
     job: &Job<'_>,
 ) -> Result<(), Error> {
     // As if the lake were empty: all that a run would read.
-    let all = Pending::find(from, None, None, true)?;
+    let from = Origin::new(from).with_over_gaps(true);
+    let all = Pending::find(&from, None, None, true)?;
     let applied = lake.manifest().map(|manifest| manifest.applied.clone()).unwrap_or_default();
     for todo in &all.todo {
         let info = todo.export.info();
