@@ -4,6 +4,7 @@
 //! number, mostly by guessing that it follows the attribute that it followed last time; after that,
 //! everything goes by number.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use keystar_item::scan::{ItemView, RawText, ValueView};
@@ -133,7 +134,7 @@ pub(crate) enum Use {
 pub(crate) enum Step {
     /// The value at the end of the path is a column's.
     Value { column: usize, path: Box<[Box<str>]> },
-    /// Parts of the text are columns'.
+    /// Parts of the key's text are columns'.
     Parts { form: Form, columns: Vec<(Box<str>, usize)> },
     /// Whether the value at the end of the path is NULL is a column's value.
     IsNull { column: usize, path: Box<[Box<str>]> },
@@ -461,6 +462,16 @@ impl Router {
     }
 }
 
+/// A key attribute as text, of which templates are: bytes stay base64, numbers their text.
+#[inline]
+pub(crate) fn key_text(value: ValueView<'_>) -> Option<Cow<'_, str>> {
+    match value {
+        ValueView::S(text) | ValueView::B(text) => Some(text.as_str()),
+        ValueView::N(text) => Some(Cow::Borrowed(text)),
+        _ => None,
+    }
+}
+
 /// What a task remembers of the items before, to find its way sooner.
 #[derive(Debug)]
 pub(crate) struct Memory {
@@ -554,17 +565,15 @@ impl Router {
                         text(*number).is_some_and(|text| text == **value)
                     }
                     Test::Has(number) => memory.find(found, *number).is_some(),
-                    Test::Like(number, form) => {
-                        text(*number).is_some_and(|text| match text.as_plain() {
-                            Some(text) => form.matches(text),
-                            None => form.matches(&text.as_str()),
-                        })
-                    }
+                    Test::Like(number, form) => match memory.find(found, *number) {
+                        Some(value) => key_text(value).is_some_and(|key| form.matches(&key)),
+                        None => false,
+                    },
                     Test::Same(variable, left, right) => {
-                        let (Some(one), Some(other)) = (text(left.0), text(right.0)) else {
+                        let key = |number| memory.find(found, number).and_then(key_text);
+                        let (Some(one), Some(other)) = (key(left.0), key(right.0)) else {
                             return false;
                         };
-                        let (one, other) = (one.as_str(), other.as_str());
                         let one = left.1.part(&one, variable);
                         one.is_some() && one == right.1.part(&other, variable)
                     }

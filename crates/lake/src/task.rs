@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::build::Shared;
 use crate::cells::Cells;
 use crate::reject::{Misfit, Reject, Rejects};
-use crate::router::{Found, Memory, Plan, Step, Use};
+use crate::router::{Found, Memory, Plan, Step, Use, key_text};
 use crate::table::{Stamp, Table, TableReport};
 use crate::{Error, LoadKind, Reason};
 
@@ -299,8 +299,8 @@ impl Rows {
             return self.unreadable(line, &"no Keys in the line");
         };
         let router = &line.shared.router;
-        let pk = keys.get(router.name(router.partition)).and_then(key_text);
-        let sk = router.sort.map(|sort| keys.get(router.name(sort)).and_then(key_text));
+        let pk = keys.get(router.name(router.partition)).and_then(stamp_text);
+        let sk = router.sort.map(|sort| keys.get(router.name(sort)).and_then(stamp_text));
         let (Some(pk), None | Some(Some(_))) = (&pk, &sk) else {
             return self.unreadable(line, &Misfit::NoKey);
         };
@@ -331,7 +331,7 @@ impl Rows {
         line: &Line<'_>,
     ) -> Result<(), Error> {
         let router = &line.shared.router;
-        let key = |number| self.memory.find(found, number).and_then(key_text);
+        let key = |number| self.memory.find(found, number).and_then(stamp_text);
         let pk = key(router.partition);
         let sk = router.sort.map(key);
         let (Some(pk), None | Some(Some(_))) = (&pk, &sk) else {
@@ -673,8 +673,7 @@ impl Row<'_> {
                 Err(misfit) => self.column_misfit(*column, None, misfit),
             },
             Step::Parts { form, columns } => {
-                let ValueView::S(text) = value else { return Ok(()) };
-                let text = text.as_str();
+                let Some(text) = key_text(value) else { return Ok(()) };
                 for (variable, column) in columns {
                     if let Some(part) = form.part(&text, variable) {
                         self.put(*column, |cells| cells.push_part(part), None)?;
@@ -851,14 +850,9 @@ fn walk<'a>(value: ValueView<'a>, path: &[Box<str>]) -> Result<Option<ValueView<
     Ok(Some(at))
 }
 
-/// A key attribute as text: bytes stay base64, numbers their text.
-fn key_text(value: ValueView<'_>) -> Option<Cow<'_, str>> {
-    let text = match value {
-        ValueView::S(text) | ValueView::B(text) => text.as_str(),
-        ValueView::N(text) => Cow::Borrowed(text),
-        _ => return None,
-    };
-    (text.len() <= Type::MAX_TEXT_BYTES as usize).then_some(text)
+/// What a row keeps of a key attribute.
+fn stamp_text(value: ValueView<'_>) -> Option<Cow<'_, str>> {
+    key_text(value).filter(|text| text.len() <= Type::MAX_TEXT_BYTES as usize)
 }
 
 fn written_at(record: RecordView<'_>) -> Option<i64> {

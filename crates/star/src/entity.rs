@@ -62,7 +62,8 @@ pub enum Condition {
         /// Its value.
         value: Box<str>,
     },
-    /// A key attribute has the form of a template.
+    /// A key attribute has the form of a template: a text, or a number's text as it is, or bytes as
+    /// base64.
     Like {
         /// The attribute: of the table's key, or of an index's.
         attribute: Box<str>,
@@ -94,7 +95,11 @@ pub enum Seen<'a> {
     Missing,
     /// A text.
     Text(Cow<'a, str>),
-    /// A value that is no text.
+    /// A number, as its text.
+    Number(Cow<'a, str>),
+    /// Bytes, as base64.
+    Bytes(Cow<'a, str>),
+    /// A value that no key has.
     Other,
 }
 
@@ -124,16 +129,20 @@ impl Matcher {
             Seen::Text(text) => Some(text),
             _ => None,
         };
+        let key = |attribute: &str| match seen(attribute) {
+            Seen::Text(text) | Seen::Number(text) | Seen::Bytes(text) => Some(text),
+            Seen::Missing | Seen::Other => None,
+        };
         self.conditions.iter().all(|condition| match condition {
             Condition::Equals { attribute, value } => {
                 text(attribute).is_some_and(|text| text == **value)
             }
             Condition::Like { attribute, template } => {
-                text(attribute).is_some_and(|text| template.matches(&text))
+                key(attribute).is_some_and(|key| template.matches(&key))
             }
             Condition::Has { attribute } => seen(attribute) != Seen::Missing,
             Condition::Same { variable, left, right } => {
-                let (Some(one), Some(other)) = (text(&left.0), text(&right.0)) else {
+                let (Some(one), Some(other)) = (key(&left.0), key(&right.0)) else {
                     return false;
                 };
                 let one = left.1.capture(&one).and_then(|found| found.get(variable));
@@ -184,4 +193,35 @@ pub enum Drift {
     /// attributes are counted and reported.
     #[default]
     Quarantine,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_are_of_any_key_and_discriminators_of_text() {
+        let like = |attribute: &str| Condition::Like {
+            attribute: attribute.into(),
+            template: KeyTemplate::parse("1{rest}").unwrap(),
+        };
+        let rest = |attribute: &str| (attribute.into(), KeyTemplate::parse("1{rest}").unwrap());
+        let (left, right) = (rest("a"), rest("b"));
+        let same = Condition::Same { variable: "rest".into(), left, right };
+        let equals = Condition::Equals { attribute: "a".into(), value: "12".into() };
+        let matches = |condition: &Condition, a: Seen<'static>, b: Seen<'static>| {
+            let matcher = Matcher { conditions: vec![condition.clone()] };
+            matcher.matches(|attribute| if attribute == "a" { a.clone() } else { b.clone() })
+        };
+        let all = [Seen::Text("12".into()), Seen::Number("12".into()), Seen::Bytes("12".into())];
+        for seen in &all {
+            assert!(matches(&like("a"), seen.clone(), Seen::Missing), "{seen:?}");
+            assert!(matches(&same, seen.clone(), Seen::Number("12".into())), "{seen:?}");
+            assert!(!matches(&same, seen.clone(), Seen::Number("13".into())), "{seen:?}");
+            let is_text = matches!(seen, Seen::Text(_));
+            assert_eq!(matches(&equals, seen.clone(), Seen::Missing), is_text, "{seen:?}");
+        }
+        assert!(!matches(&like("a"), Seen::Other, Seen::Missing));
+        assert!(!matches(&like("a"), Seen::Number("21".into()), Seen::Missing));
+    }
 }

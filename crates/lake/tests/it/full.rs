@@ -3,7 +3,9 @@
 use std::fs;
 
 use arrow::datatypes::{DataType, TimeUnit};
+use keystar_item::scan::Tape;
 use keystar_lake::{Compression, Error, Reason};
+use keystar_star::infer::{Profile, Proposal, TableHint};
 
 use crate::kit::{Kit, SHOP, build_all, customer, item, line, model, order, run, thing};
 
@@ -77,6 +79,30 @@ fn a_shop() {
     assert!(kit.path().join("type=order/000001-01-full-0000-0000.parquet").is_file());
     assert!(kit.path().join("_keystar/model.lock").is_file());
     assert!(!kit.path().join("_keystar/building").exists());
+}
+
+#[test]
+fn a_proposal_takes_all_that_it_was_told_from() {
+    let item = |at: u32| {
+        let moment = 1_600_000_000 + at * 60;
+        format!(
+            r#"{{"PK":{{"S":"DEV#d{}"}},"SK":{{"N":"{moment}"}},"GSI1PK":{{"S":"DAY#{}"}},"GSI1SK":{{"N":"{moment}"}},"c":{{"N":"{at}.5"}}}}"#,
+            at % 3,
+            at % 7,
+        )
+    };
+    let items: Vec<String> = (0..50).map(item).collect();
+    let mut profile = Profile::new(TableHint::default());
+    let mut tape = Tape::new();
+    items.iter().for_each(|item| profile.observe(tape.scan(item.as_bytes()).unwrap()));
+    let model = model(&Proposal::from(&profile).to_toml());
+    let kit = Kit::new();
+    let report = kit.full(&model, &[&items.join("\n")]).unwrap();
+    assert_eq!((report.counts.read, report.counts.written, report.counts.unknown), (50, 50, 0));
+    assert!(report.counts.drift.is_empty(), "{:?}", report.counts.drift);
+    let entity = model.entities[0].name.as_str();
+    assert_eq!(kit.stamps(entity)[1][1], "1600000060");
+    assert_eq!(kit.rows(entity)[1], strings(["d1", "2020-09-13T12:27:40Z", "1.50"]));
 }
 
 #[test]

@@ -180,3 +180,70 @@ fn many_small_files_become_one() {
     rows.sort_by_key(|row| row[1].parse::<u32>().unwrap());
     assert!(rows.iter().zip(0..).all(|(row, n)| row[1] == format!("{n}")));
 }
+
+#[test]
+fn keys_that_are_numbers_or_bytes() {
+    let kit = Kit::new();
+    let model = model(
+        r#"
+        [table]
+        partition_key = "PK"
+        sort_key = "SK"
+        [entity.reading]
+        pk = "DEV#{device}"
+        sk = "{moment}"
+        like = { GSI1SK = "{moment}" }
+        [entity.reading.columns]
+        device = { key = "PK", type = "text(16)" }
+        moment = { key = "SK", type = "timestamp(epoch-seconds)" }
+        text = { key = "SK", variable = "moment", type = "text(16)" }
+        SK = "int"
+        exact = { from = "SK", type = "decimal(12,2)" }
+        at = { from = "SK", type = "timestamp(epoch-seconds)" }
+        [entity.blob]
+        pk = "{hash}"
+        sk = "q{rest}=="
+        [entity.blob.columns]
+        hash = { key = "PK", type = "text(16)" }
+        rest = { key = "SK", type = "text(16)" }
+        raw = { from = "PK", type = "bytes(8)" }
+        "#,
+    );
+    let reading = |sk: u32, like: u32| {
+        format!(r#"{{"PK":{{"S":"DEV#a"}},"SK":{{"N":"{sk}"}},"GSI1SK":{{"N":"{like}"}}}}"#)
+    };
+    let blob = |sk: &str| format!(r#"{{"PK":{{"B":"AQID"}},"SK":{{"B":"{sk}"}}}}"#);
+    let lines = [
+        reading(1_600_000_000, 1_600_000_000),
+        reading(1_600_000_060, 1_600_000_060),
+        reading(1_600_000_120, 7),
+        blob("qg=="),
+        blob("AQ=="),
+    ];
+    let lines = lines.map(|line| format!("{{\"Item\":{line}}}\n"));
+    let report = kit.full(&model, &[&lines.concat()]).unwrap();
+    assert_eq!((report.counts.read, report.counts.written, report.counts.unknown), (5, 3, 2));
+    assert!(report.counts.drift.is_empty(), "{:?}", report.counts.drift);
+    let row = |time: &str, number: u32| format!("a {time} {number} {number} {number}.00 {time}");
+    let first = row("2020-09-13T12:26:40Z", 1_600_000_000);
+    assert_eq!(
+        texts(&kit.rows("reading")),
+        [first.clone(), row("2020-09-13T12:27:40Z", 1_600_000_060)]
+    );
+    assert_eq!(texts(&kit.rows("blob")), ["AQID g 010203"]);
+    assert_eq!(kit.stamps("reading")[1][..2], ["DEV#a", "1600000060"]);
+    assert_eq!(kit.stamps("blob")[0][..2], ["AQID", "qg=="]);
+
+    let remove = |keys: &str| {
+        let micros = EXPORT_TIME + 1;
+        format!(
+            "{{\"Metadata\":{{\"WriteTimestampMicros\":{{\"N\":\"{micros}\"}}}},\"Keys\":{keys}}}\n"
+        )
+    };
+    let keys = r#"{"PK":{"S":"DEV#a"},"SK":{"N":"1600000060"}}"#;
+    let window = [remove(keys), remove(&blob("qg=="))].concat();
+    let report = kit.window(&model, "02", &[&window]).unwrap();
+    assert_eq!((report.counts.removed, report.replaced), (2, 2));
+    assert_eq!(texts(&kit.rows("reading")), [first]);
+    assert!(kit.rows("blob").is_empty());
+}

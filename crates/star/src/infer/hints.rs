@@ -322,8 +322,10 @@ impl Hinted {
             }
         }
         for (old, new) in renamed {
+            let templates =
+                draft.templates().chain(draft.indexes.iter().map(|index| &index.template));
             let is_variable =
-                draft.templates().flat_map(Template::variables).any(|other| other.name == new);
+                templates.flat_map(Template::variables).any(|other| other.name == new);
             let fields = &draft.group.attributes.fields.nodes;
             if is_variable || fields.iter().any(|field| plain_name(&field.name) == new) {
                 continue;
@@ -331,7 +333,7 @@ impl Hinted {
             let Draft { partition, sort, indexes, .. } = draft;
             let templates = std::iter::once(partition)
                 .chain(sort.iter_mut())
-                .chain(indexes.iter_mut().map(|(_, template, _)| template));
+                .chain(indexes.iter_mut().map(|index| &mut index.template));
             for variable in templates.flat_map(Template::variables_mut) {
                 if variable.name == old {
                     variable.name.clone_from(&new);

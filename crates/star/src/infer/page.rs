@@ -70,7 +70,7 @@ impl Proposal {
             keys: draft
                 .templates()
                 .filter(|template| !template.attribute.is_empty())
-                .chain(draft.indexes.iter().map(|(_, template, _)| template))
+                .chain(draft.indexes.iter().map(|index| &index.template))
                 .map(|template| (template.attribute.clone(), template.text()))
                 .collect(),
             key: draft.key.clone(),

@@ -74,6 +74,8 @@ impl Profile {
         for (name, value) in item.iter() {
             if let Some((slot, rank)) = self.slot(name)
                 && let Some(text) = key_text(value)
+                // A model tells kinds by texts.
+                && (!matches!(slot, Slot::Kind(_)) || matches!(value, ValueView::S(_)))
             {
                 keys.add(slot, rank, name, text);
             }
@@ -206,13 +208,14 @@ impl Profile {
     }
 }
 
-/// The text of a key attribute; binary keys have no parts to tell.
+/// The text of a key attribute; of bytes one that stands for all of them, since base64 has no parts
+/// to tell.
 #[inline]
 fn key_text(value: ValueView<'_>) -> Option<Cow<'_, str>> {
     match value {
         ValueView::S(text) => Some(text.as_str()),
         ValueView::N(number) => Some(Cow::Borrowed(number)),
-        ValueView::B(base64) => Some(Cow::Owned(format!("0{}", base64.as_str()))),
+        ValueView::B(_) => Some(Cow::Borrowed("0")),
         _ => None,
     }
 }

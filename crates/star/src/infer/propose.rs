@@ -221,6 +221,10 @@ fn entity(draft: &Draft, drafts: &[Draft]) -> EntitySpec {
         let mut forms = draft.templates().map(|template| KeyTemplate::parse(&template.text()).ok());
         spec.pk = forms.next().flatten();
         spec.sk = forms.next().flatten();
+        let like = draft.indexes.iter();
+        spec.like = like
+            .filter_map(|index| Some((index.template.attribute.clone(), index.form()?)))
+            .collect();
     }
     let columns = draft.columns.iter();
     spec.columns = columns.map(|column| (column.text.clone(), column.spec.clone())).collect();

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::propose::{Draft, Proposal, count, percent};
+use super::propose::{Draft, Proposal, Template, count, percent};
 use crate::spec::{ModelSpec, OperandSpec};
 use crate::text::{Key, Quoted};
 use crate::{History, UnnestOver};
@@ -56,6 +56,12 @@ impl Proposal {
                 if let Some(template) = template {
                     writeln!(out, "{setting} = {}", Quoted(&template.to_string()))?;
                 }
+            }
+            if !spec.like.is_empty() {
+                let like = spec.like.iter().map(|(name, template)| {
+                    format!("{} = {}", Key(name), Quoted(&template.to_string()))
+                });
+                writeln!(out, "like = {{ {} }}", like.collect::<Vec<_>>().join(", "))?;
             }
             if let Some(parent) = &spec.parent {
                 writeln!(out, "parent = {}", Quoted(parent))?;
@@ -172,12 +178,14 @@ impl Proposal {
             ),
         };
         let mut lines = vec![first];
-        for (name, template, share) in &draft.indexes {
-            let some = match share {
-                share if *share >= 1.0 => String::new(),
+        // What every item has, the model says itself.
+        for index in draft.indexes.iter().filter(|index| index.form().is_none()) {
+            let some = match index.share {
+                share if share >= 1.0 => String::new(),
                 share => format!(" in {:.1} % of them", share * 100.0),
             };
-            lines.push(format!("index key {name} = \"{}\"{some}", template.text()));
+            let Template { attribute, .. } = &index.template;
+            lines.push(format!("index key {attribute} = \"{}\"{some}", index.template.text()));
         }
         lines.extend(draft.evidence.iter().cloned());
         lines

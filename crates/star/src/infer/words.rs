@@ -169,6 +169,7 @@ pub(super) fn time(name: &str) -> Option<Time> {
         "ts",
         "on",
         "day",
+        "moment",
         "when",
         "datetime",
         "start",

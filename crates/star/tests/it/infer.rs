@@ -4,6 +4,7 @@ mod ecommerce;
 mod hints;
 mod hostile;
 mod items;
+mod keys;
 mod laws;
 mod library;
 mod streaming;

@@ -1,6 +1,6 @@
 //! From attributes to columns: what they are called, of what type, and what becomes child entities.
 
-use super::draft::{Child, Col, Draft, Template};
+use super::draft::{Child, Col, Draft, Template, Variable};
 use super::entities::{TableNames, plain_name};
 use crate::infer::group::Side;
 use crate::infer::moments::Form;
@@ -36,17 +36,17 @@ pub(super) fn fill(draft: &mut Draft, place: usize, table: &TableNames) -> Findi
             if of_attribute || known {
                 continue;
             }
-            let texts = variable.values.text.as_deref();
-            let max_bytes = texts.map_or(64, |texts| bound(texts.max_bytes, texts.is_fixed()));
-            let (mut ty, mut notes) = (Type::Text { max_bytes }, Vec::new());
-            if let Some(form) = texts.and_then(|texts| texts.forms.all().next())
-                && !form.is_doubtful()
-                && texts.is_some_and(|texts| texts.forms.all().count() == 1)
-            {
-                ty = time_type(form);
-            }
-            notes.extend(range_note(&variable.values, &ty));
             let attribute = template.attribute.clone();
+            let whole = fields.iter().find(|field| *field.name == *attribute);
+            let whole = whole.filter(|_| template.pieces.len() == 1).map(|field| &field.node);
+            let (ty, notes, values) = match whole.and_then(|node| key_type(variable, node)) {
+                Some((ty, notes, values)) => (ty, notes, values),
+                None => {
+                    let ty = part_type(&variable.values);
+                    let notes = range_note(&variable.values, &ty).into_iter().collect();
+                    (ty, notes, variable.values.clone())
+                }
+            };
             fill.columns.push(Col {
                 name: variable.name.clone(),
                 text: variable.name.clone(),
@@ -55,7 +55,7 @@ pub(super) fn fill(draft: &mut Draft, place: usize, table: &TableNames) -> Findi
                     Some(ty.clone()),
                 ),
                 ty,
-                values: variable.values.clone(),
+                values,
                 present: 1.0,
                 notes,
                 side: variable.part.clone().map(Side::Part),
@@ -67,7 +67,7 @@ pub(super) fn fill(draft: &mut Draft, place: usize, table: &TableNames) -> Findi
     let is_key = |name: &str| {
         Some(name) == discriminator
             || table.is_known && (name == table.partition || Some(name) == table.sort.as_deref())
-            || draft.indexes.iter().any(|(index, _, _)| index == name)
+            || draft.indexes.iter().any(|index| index.template.attribute == name)
     };
     let mut left_out = draft.group.attributes.overflow;
     for field in fields {
@@ -474,6 +474,34 @@ fn number_type(name: &str, values: &Values, notes: &mut Vec<String>) -> Type {
             Type::Double
         }
     }
+}
+
+/// The type of a part of a key's text.
+fn part_type(values: &Values) -> Type {
+    let texts = values.text.as_deref();
+    let mut forms = texts.into_iter().flat_map(|texts| texts.forms.all());
+    match (forms.next(), forms.next()) {
+        (Some(form), None) if !form.is_doubtful() => time_type(form),
+        _ => Type::Text {
+            max_bytes: texts.map_or(64, |texts| bound(texts.max_bytes, texts.is_fixed())),
+        },
+    }
+}
+
+/// The type of a key that is no text, of which the variable is all; bytes are taken as base64.
+fn key_type(variable: &Variable, node: &Node) -> Option<(Type, Vec<String>, Values)> {
+    let values = &node.values;
+    let only = |kind| values.present() > 0 && values.kind(kind) == values.present();
+    if only(Kind::B) {
+        let base64 = values.max_binary.div_ceil(3).saturating_mul(4);
+        let mut notes = vec!["bytes, as base64".to_owned()];
+        let ty = Type::Text { max_bytes: bound(base64, false) };
+        notes.extend(range_note(values, &ty));
+        return Some((ty, notes, values.clone()));
+    }
+    let (ty, notes) = only(Kind::N).then(|| column_type(&variable.name, node))?;
+    // What is no number of a warehouse's exact ones stays the text that the key has.
+    ty.is_key().then(|| (ty, notes, values.clone()))
 }
 
 fn time_type(form: Form) -> Type {

@@ -2,7 +2,7 @@
 
 use crate::infer::group::{Group, PartId, Side};
 use crate::infer::values::Values;
-use crate::{ColumnSpec, Path, Type, UnnestOver};
+use crate::{ColumnSpec, KeyTemplate, Path, Type, UnnestOver};
 
 #[derive(Clone, Debug)]
 pub(in crate::infer) struct Draft {
@@ -11,8 +11,8 @@ pub(in crate::infer) struct Draft {
     pub(in crate::infer) when: Option<(String, String)>,
     pub(in crate::infer) partition: Template,
     pub(in crate::infer) sort: Option<Template>,
-    /// Keys of indexes, with the share of items that have them.
-    pub(in crate::infer) indexes: Vec<(String, Template, f64)>,
+    /// Keys of indexes.
+    pub(in crate::infer) indexes: Vec<Index>,
     pub(in crate::infer) child: Option<Child>,
     pub(in crate::infer) rows: u64,
     pub(in crate::infer) columns: Vec<Col>,
@@ -32,6 +32,23 @@ pub(in crate::infer) struct Child {
     pub(in crate::infer) over: UnnestOver,
 }
 
+/// The key of an index.
+#[derive(Clone, Debug)]
+pub(in crate::infer) struct Index {
+    pub(in crate::infer) template: Template,
+    /// The share of items that have it.
+    pub(in crate::infer) share: f64,
+    /// Whether every item has it, in this form.
+    pub(in crate::infer) is_sure: bool,
+}
+
+impl Index {
+    /// What the model says of it: nothing, unless that holds for every item.
+    pub(in crate::infer) fn form(&self) -> Option<KeyTemplate> {
+        self.is_sure.then(|| KeyTemplate::parse(&self.template.text()).ok()).flatten()
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub(in crate::infer) struct Template {
     /// The key's attribute.
@@ -49,6 +66,8 @@ pub(in crate::infer) enum Piece {
 pub(in crate::infer) struct Variable {
     pub(in crate::infer) name: String,
     pub(in crate::infer) part: Option<PartId>,
+    /// Whether the part begins with a word that is a literal of the template.
+    pub(in crate::infer) is_rest: bool,
     /// The attribute that is equal in every item.
     pub(in crate::infer) attribute: Option<String>,
     /// The word before it: `ORD`.

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::draft::{Draft, Piece, Template, Variable};
+use super::draft::{Draft, Index, Piece, Template, Variable};
 use crate::Name;
 use crate::infer::group::{Group, Part, PartId, Side};
 use crate::infer::profile::Profile;
 use crate::infer::shape::{PARTS, Slot, Token};
+use crate::infer::values::Kind;
 use crate::infer::words;
 
 /// Groups that have so much of their attributes in common are of one kind.
@@ -222,7 +223,15 @@ fn draft(cluster: &[&Group], table: &TableNames, when: Option<(String, String)>)
         .into_iter()
         .map(|name| {
             let count = group.part(&(name.into(), 0)).map_or(0, |part| part.count);
-            (name.to_owned(), template(name), count as f64 / group.items as f64)
+            let mut parts = group.parts().into_iter().filter(|((key, _), _)| **key == *name);
+            // A variable stands for one character at least.
+            let is_whole =
+                |(_, part): (_, &Part)| part.all_values().text.is_none_or(|texts| texts.empty == 0);
+            Index {
+                template: template(name),
+                share: count as f64 / group.items as f64,
+                is_sure: count == group.items && parts.all(is_whole),
+            }
         })
         .collect();
     // What is told by a discriminator and by keys is as sure as there are items to tell it.
@@ -268,7 +277,12 @@ fn template(
         let values = values.unwrap_or_default();
         Variable { attribute: Some(key.to_owned()), values, ..Variable::default() }
     };
-    let Some((_, first)) = parts.first() else {
+    // Base64 has no parts.
+    let is_binary = group.attributes.fields.get(key).is_some_and(|field| {
+        let values = &field.node.values;
+        values.kind(Kind::B) > 0 && values.kind(Kind::B) == values.present()
+    });
+    let Some((_, first)) = parts.first().filter(|_| !is_binary) else {
         template.pieces.push(Piece::Variable(Box::new(whole())));
         return template;
     };
@@ -309,9 +323,11 @@ fn template(
             tag = word.to_string();
             continue;
         }
+        let mut is_rest = false;
         if let (Some(Token::Prefix(prefix)), 1, None, 0) =
             (tokens.first(), tokens.len(), &equal, at)
         {
+            is_rest = true;
             literal.push_str(prefix);
             tag = prefix.trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
         }
@@ -321,6 +337,7 @@ fn template(
         template.pieces.push(Piece::Variable(Box::new(Variable {
             name: String::new(),
             part: Some(id.clone()),
+            is_rest,
             attribute: equal,
             tag: std::mem::take(&mut tag),
             values: part.all_values(),
@@ -378,6 +395,7 @@ fn equal_attribute(
         Side::Attribute(name) if !is_key(name) && Some(&**name) != discriminator => Some(&**name),
         _ => None,
     });
+    let names = names.filter(|name| is_decent(name));
     let of_tag = |name: &str| {
         let thing = words::thing(name);
         !tag.is_empty() && !thing.is_empty() && words::abbreviates(tag, &thing)
@@ -386,6 +404,12 @@ fn equal_attribute(
         (of_tag(name), words::is_id(name), std::cmp::Reverse((name.len(), (*name).to_owned())))
     };
     names.max_by_key(rank).map(str::to_owned)
+}
+
+/// Whether an attribute's name may be a variable's: anybody may have chosen the others.
+fn is_decent(attribute: &str) -> bool {
+    attribute.contains(|c: char| c.is_ascii_alphabetic())
+        && attribute.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
 }
 
 /// Gives every variable a name: that of the equal attribute, what the same tag has elsewhere, or
@@ -412,13 +436,13 @@ fn name_variables(drafts: &mut [Draft]) {
     for draft in drafts.iter_mut() {
         let Draft { partition, sort, indexes, group, .. } = draft;
         let equals = group.equals();
-        let mut named: Vec<(String, Option<PartId>)> = Vec::new();
-        // Behind those of the table's key come those of indexes, which are shown only.
+        let mut named: Vec<(String, Option<PartId>, bool)> = Vec::new();
+        // Behind those of the table's key come those of indexes, which need no columns.
         let keys = partition.variables().count()
             + sort.as_ref().map_or(0, |sort| sort.variables().count());
         let templates = std::iter::once(partition)
             .chain(sort.iter_mut())
-            .chain(indexes.iter_mut().map(|(_, template, _)| template));
+            .chain(indexes.iter_mut().map(|index| &mut index.template));
         for template in templates {
             let key = template.attribute.clone();
             let mut here: Vec<String> = Vec::new();
@@ -430,9 +454,12 @@ fn name_variables(drafts: &mut [Draft]) {
                     }),
                     _ => false,
                 };
-                let same = named.iter().find(|(name, part)| equal_to(part) && !here.contains(name));
+                // One name stands for one text, of what is left of a part as of whole ones.
+                let same = named.iter().find(|(name, part, is_rest)| {
+                    equal_to(part) && *is_rest == variable.is_rest && !here.contains(name)
+                });
                 let name = match (same, &variable.attribute) {
-                    (Some((name, _)), _) => name.clone(),
+                    (Some((name, ..)), _) => name.clone(),
                     (None, Some(attribute)) => plain_name(attribute),
                     (None, None) => {
                         let base =
@@ -452,13 +479,13 @@ fn name_variables(drafts: &mut [Draft]) {
                 let is_same = same.is_some();
                 let mut free = name.clone();
                 let mut number = 2;
-                while !is_same && named.iter().any(|(other, _)| *other == free) {
+                while !is_same && named.iter().any(|(other, ..)| *other == free) {
                     free = format!("{name}_{number}");
                     number += 1;
                 }
                 variable.name.clone_from(&free);
                 here.push(free.clone());
-                named.push((free, variable.part.clone()));
+                named.push((free, variable.part.clone(), variable.is_rest));
             }
         }
     }

@@ -111,6 +111,26 @@ fn hostile_names_are_quoted() {
 }
 
 #[test]
+fn no_variable_has_a_name_that_nobody_would_write() {
+    for (attribute, variable) in [
+        (r#"\"; drop table x; --"#, "ord_id"),
+        ("order id", "ord_id"),
+        ("\u{442}\u{438}\u{43f}", "ord_id"),
+        ("order.id", "order_id"),
+        ("order-id", "order_id"),
+    ] {
+        let items: Vec<String> = (0..5)
+            .map(|at| item(&[("PK", s(format!("ORD#{at}"))), (attribute, s(at.to_string()))]))
+            .collect();
+        let (model, proposal) = model(&items);
+        let keys = &proposal.entities()[0].keys;
+        assert_eq!(keys[0].1, format!("ORD#{{{variable}}}"), "{attribute}");
+        let key: Vec<&str> = model.entities[0].key.iter().map(Name::as_str).collect();
+        assert_eq!(key, [variable]);
+    }
+}
+
+#[test]
 fn numbers_beyond_every_type_are_told() {
     let mut tape = Tape::new();
     let long = item(&[("PK", s("A#1")), ("x", n("9".repeat(60)))]);

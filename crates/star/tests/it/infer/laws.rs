@@ -1,7 +1,8 @@
 //! What must not matter: the order of items, and how they are dealt to threads.
 
-use keystar_item::scan::Tape;
+use keystar_item::scan::{Tape, ValueView};
 use keystar_star::infer::{Profile, Proposal, TableHint};
+use keystar_star::{Model, Seen};
 use proptest::prelude::*;
 
 use super::ecommerce;
@@ -71,6 +72,67 @@ fn any_items(seed: u64, count: u64) -> Vec<String> {
             item(&attributes)
         })
         .collect()
+}
+
+/// Items with keys of indexes: the same words in several, nothing in some places, numbers and bytes.
+fn indexed_items(seed: u64, count: u64) -> Vec<String> {
+    let dice = &mut Dice(seed);
+    let forms: Vec<u64> = (0..6).map(|_| dice.below(10)).collect();
+    let key = |dice: &mut Dice, form: u64, id: u64| match form {
+        0 => s(format!("user_{id}")),
+        1 => s(format!("U#user_{id}")),
+        2 => s(format!("U#{id}")),
+        3 => s(format!("U#{id}#{}", dice.below(4))),
+        4 => s(format!("U#{}", ["", "x", "y"][dice.below(3) as usize])),
+        5 => s(format!("{}#{id}##end", dice.one_of(&["A", "B"]))),
+        6 => n(1_600_000_000 + id),
+        7 => format!(r#"{{"B":"{}"}}"#, dice.one_of(&["AA==", "a/b/", "////"])),
+        8 => s("a#b#c#d#e#f#g#h#i"),
+        _ => s(format!("{}{id}", dice.one_of(&["", "#", "/", "a:"]))),
+    };
+    (0..count)
+        .map(|number| {
+            let id = dice.below(30);
+            let mut attributes = vec![("PK", key(dice, forms[0] % 4, id))];
+            attributes.push(("SK", key(dice, [1, 2, 6][forms[1] as usize % 3], number)));
+            for (name, form) in ["GSI1PK", "GSI1SK", "GSI2PK"].into_iter().zip(&forms[2..]) {
+                if dice.below(40) > 0 {
+                    let id = if form % 2 == 0 { id } else { number };
+                    attributes.push((name, key(dice, *form, id)));
+                }
+            }
+            attributes.push(("id", s(id.to_string())));
+            item(&attributes)
+        })
+        .collect()
+}
+
+/// Whether some entity of the model takes the item.
+fn is_taken(model: &Model, item: &str) -> bool {
+    let mut tape = Tape::new();
+    let item = tape.scan(item.as_bytes()).unwrap();
+    let seen = |attribute: &str| match item.get(attribute) {
+        None => Seen::Missing,
+        Some(ValueView::S(text)) => Seen::Text(text.as_str()),
+        Some(ValueView::N(text)) => Seen::Number(text.into()),
+        Some(ValueView::B(text)) => Seen::Bytes(text.as_str()),
+        Some(_) => Seen::Other,
+    };
+    model.entities.iter().any(|entity| entity.unnest.is_none() && entity.matcher.matches(seen))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn every_item_is_of_what_is_proposed(seed in any::<u64>(), count in 1u64..60) {
+        let items = indexed_items(seed, count);
+        let toml = Proposal::from(&profile(&items)).to_toml();
+        let model = Model::parse(&toml).unwrap_or_else(|error| panic!("{error}\n{toml}"));
+        for item in &items {
+            prop_assert!(is_taken(&model, item), "{item} is of nothing in\n{toml}");
+        }
+    }
 }
 
 proptest! {
