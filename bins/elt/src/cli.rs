@@ -30,7 +30,7 @@ Everything stays in DIR, so that you can look at it and go on:
   elt query --dir DIR \"SELECT * FROM dwh.product\"";
 
 const QUERY: &str = "\
-Schemas: landing (the lake's tables), staging, keys, dwh (the star)
+Schemas: lake (also called landing), keys, dwh (the star; the default)
   elt query --dir DIR \"SELECT count(*) FROM dwh.sales\"
   elt query --dir DIR --file growth.sql --format csv --output growth.csv";
 

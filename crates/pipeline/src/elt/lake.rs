@@ -10,7 +10,7 @@ use super::{
     Error, Job, Landed, Origin, Places, Start,
     ledger::{Drift, Work},
     modelling::model,
-    pending::{Pending, Todo},
+    pending::{Pending, Todo, write_passed_over},
     reading,
 };
 use crate::units;
@@ -166,9 +166,7 @@ impl fmt::Display for LakeReport {
         for landed in &self.landed {
             write!(f, "{landed}")?;
         }
-        for id in &self.passed_over {
-            writeln!(f, "passed over {id}: older than what the lake holds")?;
-        }
+        write_passed_over(f, &self.passed_over)?;
         for remark in &self.remarks {
             writeln!(f, "note: {remark}")?;
         }

@@ -1,11 +1,12 @@
 //! Which exports are still to go into the lake, in which order.
 
-use std::{fs, path::Path, time::UNIX_EPOCH};
+use std::{fmt, fs, path::Path, time::UNIX_EPOCH};
 
 use keystar_lake::{Applied, LakeManifest, LoadKind};
 use keystar_transfer::{Chain, Export, ExportKind, UnixMicros, Window};
 
 use super::{Error, Origin};
+use crate::units;
 
 /// What is to be done.
 #[derive(Debug, Default)]
@@ -106,6 +107,18 @@ fn chain(windows: &[Window], last: Option<&Window>, over_gaps: bool) -> Result<C
             anew.or(result).map_err(|error| Error::Export(error.into()))
         }
         result => result.map_err(|error| Error::Export(error.into())),
+    }
+}
+
+/// A line for one export, and a line for a year of nights.
+pub(super) fn write_passed_over(f: &mut fmt::Formatter<'_>, ids: &[String]) -> fmt::Result {
+    match ids {
+        [] => Ok(()),
+        [id] => writeln!(f, "passed over {id}: the lake holds what is in it"),
+        ids => {
+            let exports = units::plural(ids.len() as u64, "export");
+            writeln!(f, "passed over {exports}: the lake holds what is in them")
+        }
     }
 }
 

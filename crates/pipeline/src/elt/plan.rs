@@ -11,7 +11,7 @@ use super::{
     Error, Origin, Places,
     ledger::Work,
     modelling::{model, sql},
-    pending::Pending,
+    pending::{Pending, write_passed_over},
 };
 use crate::units;
 
@@ -140,9 +140,7 @@ impl fmt::Display for Forecast {
                 (units::plural(export.files, "file"), units::bytes(export.stored_bytes));
             writeln!(f, "read {}, in {files}, {stored}", export.export)?;
         }
-        for id in &self.passed_over {
-            writeln!(f, "pass over {id}: older than what the lake holds")?;
-        }
+        write_passed_over(f, &self.passed_over)?;
         for remark in &self.remarks {
             writeln!(f, "note: {remark}")?;
         }

@@ -12,7 +12,7 @@ use super::{
     ledger::Work,
     load::{load_lake, source},
     modelling::model,
-    pending::Pending,
+    pending::{Pending, write_passed_over},
     store::Store,
 };
 use crate::units;
@@ -129,9 +129,7 @@ impl fmt::Display for RunReport {
             let tests = units::plural(loaded.tests.len() as u64, "data test");
             writeln!(f, "warehouse at commit {}, {tests} passed", loaded.commit)?;
         }
-        for id in &self.passed_over {
-            writeln!(f, "passed over {id}: older than what the lake holds")?;
-        }
+        write_passed_over(f, &self.passed_over)?;
         for remark in &self.remarks {
             writeln!(f, "note: {remark}")?;
         }
