@@ -376,8 +376,7 @@ impl LakeBuild {
         let folder = self.shared.temporary_folder(entity);
         let name = Name::fold(entity);
         let columns: Vec<LockedColumn> = if entity == UNKNOWN_ENTITY {
-            let (name, ty) = unknown_column();
-            vec![LockedColumn::new(Name::fold(name), ty)]
+            vec![unknown_column()]
         } else {
             self.lock.columns(&name).to_vec()
         };
@@ -641,7 +640,8 @@ mod tests {
     /// What a reader of the lake can see, and a hash of each file that counts.
     fn seen(folder: &Path) -> (Option<LakeManifest>, Vec<(PathBuf, u64)>) {
         let lake = Lake::open(folder).unwrap();
-        let files = lake.tables().into_iter().flat_map(|table| table.files).chain(lake.unknown());
+        let files =
+            lake.tables().into_iter().flat_map(|table| table.files).chain(lake.unknown().files);
         let hash = |path: PathBuf| {
             let hash = xxhash_rust::xxh3::xxh3_64(&fs::read(&path).unwrap());
             (path.strip_prefix(folder).unwrap().to_owned(), hash)

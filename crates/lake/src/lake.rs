@@ -1,10 +1,12 @@
 use std::path::{Path, PathBuf};
 
+use arrow::datatypes::SchemaRef;
 use keystar_star::{Lock, LockedColumn, Model, Name};
 
 use crate::build::{LakeBuild, LoadInput};
 use crate::manifest::{LakeManifest, SYSTEM};
-use crate::task::UNKNOWN_ENTITY;
+use crate::table;
+use crate::task::{UNKNOWN_ENTITY, unknown_column};
 use crate::{Error, LakeOptions};
 
 /// A folder of Parquet files, one folder `type=<entity>` for each entity, with one manifest that
@@ -32,6 +34,14 @@ pub struct LakeTable {
     pub files: Vec<PathBuf>,
     /// The rows of all files.
     pub rows: u64,
+}
+
+impl LakeTable {
+    /// The schema of its files, the system's columns first.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        table::schema(self.columns.iter().map(|column| (column.name.as_str(), &column.ty)))
+    }
 }
 
 impl Lake {
@@ -72,33 +82,26 @@ impl Lake {
     /// The entities with their files, in the order in which they came into the lake.
     #[must_use]
     pub fn tables(&self) -> Vec<LakeTable> {
-        let table = |entity: &Name| {
-            let files = self.manifest.as_ref().and_then(|all| all.entities.get(entity.as_str()));
-            LakeTable {
-                entity: entity.clone(),
-                columns: self.lock.columns(entity).to_vec(),
-                files: self.files(entity.as_str()),
-                rows: files.map_or(0, |files| files.rows),
-            }
-        };
+        let table = |entity: &Name| self.table(entity.clone(), self.lock.columns(entity).to_vec());
         self.lock.entities().map(table).collect()
     }
 
-    /// The files of items of no entity: `_pk`, `_sk`, `_written_at` and `item`, their DynamoDB
-    /// JSON.
+    /// The items of no entity, `_unknown`: `item` is their DynamoDB JSON.
     #[must_use]
-    pub fn unknown(&self) -> Vec<PathBuf> {
-        self.files(UNKNOWN_ENTITY)
+    pub fn unknown(&self) -> LakeTable {
+        self.table(Name::fold(UNKNOWN_ENTITY), vec![unknown_column()])
     }
 
-    fn files(&self, entity: &str) -> Vec<PathBuf> {
-        let files = self.manifest.as_ref().and_then(|all| all.entities.get(entity));
-        let folder = entity_folder(&self.folder, entity);
-        files
-            .into_iter()
-            .flat_map(|files| &files.files)
-            .map(|file| folder.join(&file.name))
-            .collect()
+    fn table(&self, entity: Name, columns: Vec<LockedColumn>) -> LakeTable {
+        let found = self.manifest.as_ref().and_then(|all| all.entities.get(entity.as_str()));
+        let folder = entity_folder(&self.folder, entity.as_str());
+        let files = found.into_iter().flat_map(|found| &found.files);
+        LakeTable {
+            files: files.map(|file| folder.join(&file.name)).collect(),
+            rows: found.map_or(0, |found| found.rows),
+            entity,
+            columns,
+        }
     }
 
     /// The folder of an export's reject files, which is there only if something was set aside.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use keystar_item::scan::{ItemView, MapView, RawText, RecordView, Tape, ValueView};
-use keystar_star::{Drift, TimeFormat, Type, UnnestOver};
+use keystar_star::{Drift, LockedColumn, Name, TimeFormat, Type, UnnestOver};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::build::Shared;
@@ -131,7 +131,7 @@ impl LakeTask {
         let folder = shared.temporary_folder(UNKNOWN_ENTITY);
         std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
         let item = unknown_column();
-        let columns = std::iter::once((item.0, &item.1));
+        let columns = std::iter::once((item.name.as_str(), &item.ty));
         let unknown = Table::new(&folder, &stem, columns, &shared.options, false);
         let rejects =
             Rejects::new(shared.temporary_folder("rejects").join(format!("part-{index:04}.jsonl")));
@@ -213,8 +213,8 @@ pub(crate) const UNKNOWN_ENTITY: &str = "_unknown";
 
 /// The column of their text. No limit: an item has at most 400 KB, and a landing table for these
 /// is nobody's wish.
-pub(crate) fn unknown_column() -> (&'static str, Type) {
-    ("item", Type::Text { max_bytes: u32::MAX })
+pub(crate) fn unknown_column() -> LockedColumn {
+    LockedColumn::new(Name::fold("item"), Type::Text { max_bytes: u32::MAX })
 }
 
 /// A line at hand.

@@ -15,7 +15,8 @@ mod window;
 use std::fmt;
 
 use crate::{
-    CsvOptions, Error, Format, ImportReader,
+    Error, Format, ImportReader,
+    reader::format_of,
     store::{Store, join},
 };
 
@@ -406,15 +407,6 @@ fn locate(
         }
     }
     Ok(None)
-}
-
-fn format_of(name: &str) -> Format {
-    let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
-    match name.rsplit_once('.') {
-        Some((_, "ion")) => Format::Ion,
-        Some((_, "csv")) => Format::Csv(CsvOptions::default()),
-        _ => Format::DynamoDbJson,
-    }
 }
 
 #[cfg(test)]

@@ -21,8 +21,6 @@ const BUFFER_BYTES: usize = 128 << 10;
 const GATHERED_BYTES: usize = 32 << 10;
 /// No item's text is longer: 400 KB at six characters for a byte, with room to spare.
 const MAX_RECORD_BYTES: usize = 16 << 20;
-const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
-const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
 
 /// A file that is being written.
 pub(crate) struct FileWriter {
@@ -267,18 +265,42 @@ impl std::fmt::Debug for Records {
 /// Looks at the first bytes and puts the right decompressor in between.
 pub(crate) fn decompressed(stored: Box<dyn Read + Send>) -> io::Result<Box<dyn BufRead + Send>> {
     let mut stored = BufReader::with_capacity(BUFFER_BYTES, stored);
-    let head = stored.fill_buf()?;
-    if head.starts_with(&GZIP_MAGIC) {
-        let plain = MultiGzDecoder::new(stored);
-        return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, plain)));
+    Ok(match Packing::of(stored.fill_buf()?) {
+        Packing::None => Box::new(stored),
+        packing => Box::new(BufReader::with_capacity(BUFFER_BYTES, packing.undo(stored)?)),
+    })
+}
+
+/// How a file is compressed, by its first bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Packing {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl Packing {
+    pub(crate) fn of(head: &[u8]) -> Self {
+        match head {
+            [0x1F, 0x8B, ..] => Self::Gzip,
+            // Frames of either kind: of data, or to be skipped.
+            [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Self::Zstd,
+            _ => Self::None,
+        }
     }
-    // Frames of either kind: of data, or to be skipped.
-    let skippable = matches!(head, [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..]);
-    if skippable || head.starts_with(&ZSTD_MAGIC) {
-        let plain = zstd::Decoder::with_buffer(stored)?;
-        return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, plain)));
+
+    /// The text: of any number of gzip members, of any number of zstd frames, or as it is. Without a
+    /// buffer after the decompressor.
+    pub(crate) fn undo(
+        self,
+        stored: impl BufRead + Send + 'static,
+    ) -> io::Result<Box<dyn Read + Send>> {
+        Ok(match self {
+            Self::None => Box::new(stored),
+            Self::Gzip => Box::new(MultiGzDecoder::new(stored)),
+            Self::Zstd => Box::new(zstd::Decoder::with_buffer(stored)?),
+        })
     }
-    Ok(Box::new(stored))
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -359,7 +359,7 @@ fn is_data(name: &str) -> bool {
     !foreign
 }
 
-fn format_of(name: &str) -> Format {
+pub(crate) fn format_of(name: &str) -> Format {
     let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
     match name.rsplit_once('.') {
         Some((_, "ion")) => Format::Ion,

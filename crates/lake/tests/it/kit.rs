@@ -153,7 +153,7 @@ impl Kit {
 
     pub(crate) fn files(&self, entity: &str) -> Vec<PathBuf> {
         if entity == "_unknown" {
-            return self.lake().unknown();
+            return self.lake().unknown().files;
         }
         let tables = self.lake().tables();
         let table = tables.iter().find(|table| table.entity.as_str() == entity);

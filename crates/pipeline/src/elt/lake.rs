@@ -10,7 +10,7 @@ use super::{
     Error, Job, Landed, Origin, Places, Start,
     ledger::{Drift, Work},
     modelling::model,
-    pending::{Pending, Todo, write_passed_over},
+    pending::{Pending, Todo, write_notes},
     reading,
 };
 use crate::units;
@@ -166,11 +166,7 @@ impl fmt::Display for LakeReport {
         for landed in &self.landed {
             write!(f, "{landed}")?;
         }
-        write_passed_over(f, &self.passed_over)?;
-        for remark in &self.remarks {
-            writeln!(f, "note: {remark}")?;
-        }
-        Ok(())
+        write_notes(f, &self.passed_over, &self.remarks)
     }
 }
 

@@ -110,16 +110,22 @@ fn chain(windows: &[Window], last: Option<&Window>, over_gaps: bool) -> Result<C
     }
 }
 
-/// A line for one export, and a line for a year of nights.
-pub(super) fn write_passed_over(f: &mut fmt::Formatter<'_>, ids: &[String]) -> fmt::Result {
-    match ids {
-        [] => Ok(()),
-        [id] => writeln!(f, "passed over {id}: the lake holds what is in it"),
+/// What a report tells of exports besides those that were read: a line for one that was passed over
+/// and for a year of nights, then the remarks.
+pub(super) fn write_notes(
+    f: &mut fmt::Formatter<'_>,
+    passed_over: &[String],
+    remarks: &[String],
+) -> fmt::Result {
+    match passed_over {
+        [] => {}
+        [id] => writeln!(f, "passed over {id}: the lake holds what is in it")?,
         ids => {
             let exports = units::plural(ids.len() as u64, "export");
-            writeln!(f, "passed over {exports}: the lake holds what is in them")
+            writeln!(f, "passed over {exports}: the lake holds what is in them")?;
         }
     }
+    remarks.iter().try_for_each(|remark| writeln!(f, "note: {remark}"))
 }
 
 fn window(applied: &Applied) -> Window {

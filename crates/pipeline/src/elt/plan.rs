@@ -11,7 +11,7 @@ use super::{
     Error, Origin, Places,
     ledger::Work,
     modelling::{model, sql},
-    pending::{Pending, write_passed_over},
+    pending::{Pending, write_notes},
 };
 use crate::units;
 
@@ -140,10 +140,7 @@ impl fmt::Display for Forecast {
                 (units::plural(export.files, "file"), units::bytes(export.stored_bytes));
             writeln!(f, "read {}, in {files}, {stored}", export.export)?;
         }
-        write_passed_over(f, &self.passed_over)?;
-        for remark in &self.remarks {
-            writeln!(f, "note: {remark}")?;
-        }
+        write_notes(f, &self.passed_over, &self.remarks)?;
         if !self.columns.is_empty() {
             writeln!(f, "\ncolumns of the lake")?;
         }

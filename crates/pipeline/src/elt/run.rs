@@ -12,7 +12,7 @@ use super::{
     ledger::Work,
     load::{load_lake, source},
     modelling::model,
-    pending::{Pending, write_passed_over},
+    pending::{Pending, write_notes},
     store::Store,
 };
 use crate::units;
@@ -129,10 +129,7 @@ impl fmt::Display for RunReport {
             let tests = units::plural(loaded.tests.len() as u64, "data test");
             writeln!(f, "warehouse at commit {}, {tests} passed", loaded.commit)?;
         }
-        write_passed_over(f, &self.passed_over)?;
-        for remark in &self.remarks {
-            writeln!(f, "note: {remark}")?;
-        }
+        write_notes(f, &self.passed_over, &self.remarks)?;
         match &self.answer {
             Some(answer) => write!(f, "\n{answer}"),
             None => Ok(()),

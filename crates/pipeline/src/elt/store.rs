@@ -1,11 +1,7 @@
 //! Lake and warehouse as they are asked.
 
-use std::sync::Arc;
-
-use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, TimeUnit};
-use keystar_lake::{Lake, LakeTable};
+use keystar_lake::Lake;
 use keystar_sql::{Schema, TableName};
-use keystar_star::{Name, Type};
 use keystar_warehouse::{Commit, Embedded, EmbeddedOptions, Landing, QueryResult};
 
 use super::{Error, Job, Places};
@@ -43,61 +39,14 @@ impl Store {
     }
 }
 
-/// The lake's tables as a warehouse takes them, and the items of no entity.
+/// The lake's tables as a warehouse takes them, and the items of no entity if there are any.
 pub(super) fn landing(lake: &Lake) -> Vec<Landing> {
-    let tables = lake.tables().into_iter().map(|table| Landing {
-        columns: Arc::new(schema(&table)),
+    let unknown = Some(lake.unknown()).filter(|unknown| !unknown.files.is_empty());
+    let tables = lake.tables().into_iter().chain(unknown);
+    let landing = tables.map(|table| Landing {
+        columns: table.schema(),
         table: TableName::new(Schema::Landing, table.entity),
         files: table.files,
     });
-    let mut columns = system_columns();
-    columns.push(Field::new("item", DataType::Utf8, true));
-    let unknown = Landing {
-        table: TableName::new(Schema::Landing, Name::fold("_unknown")),
-        files: lake.unknown(),
-        columns: Arc::new(ArrowSchema::new(columns)),
-    };
-    let unknown = (!unknown.files.is_empty()).then_some(unknown);
-    tables.chain(unknown).collect()
-}
-
-fn schema(table: &LakeTable) -> ArrowSchema {
-    let own = table.columns.iter();
-    let own = own.map(|column| Field::new(column.name.as_str(), data_type(&column.ty), true));
-    ArrowSchema::new(system_columns().into_iter().chain(own).collect::<Vec<_>>())
-}
-
-fn system_columns() -> Vec<Field> {
-    vec![
-        Field::new("_pk", DataType::Utf8, false),
-        Field::new("_sk", DataType::Utf8, true),
-        Field::new("_written_at", timestamp(), false),
-    ]
-}
-
-fn timestamp() -> DataType {
-    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
-}
-
-/// The type of a column in the lake's files.
-fn data_type(ty: &Type) -> DataType {
-    match ty {
-        Type::Bool => DataType::Boolean,
-        Type::Int => DataType::Int64,
-        Type::Decimal { precision, scale } => {
-            DataType::Decimal128(*precision, i8::try_from(*scale).unwrap_or_default())
-        }
-        Type::Double => DataType::Float64,
-        Type::Date(_) => DataType::Date32,
-        Type::Timestamp(_) => timestamp(),
-        Type::Bytes { .. } => DataType::Binary,
-        Type::List(of) => DataType::List(Arc::new(Field::new("element", data_type(of), true))),
-        Type::Struct(fields) => DataType::Struct(
-            fields
-                .iter()
-                .map(|field| Field::new(field.name.as_str(), data_type(&field.ty), true))
-                .collect(),
-        ),
-        _ => DataType::Utf8,
-    }
+    landing.collect()
 }

@@ -4,11 +4,10 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use flate2::bufread::MultiGzDecoder;
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
-use crate::file::hex;
+use crate::file::{Packing, hex};
 
 /// Bytes that are asked for by a read.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -120,20 +119,12 @@ impl Read for Stored {
     }
 }
 
-/// The text of a file: gzip of any number of members, zstd of any number of frames, or as it is,
-/// by its first bytes. Without a buffer after the decompressor: what reads it asks for much.
+/// The text of a file. Without a buffer after the decompressor: what reads it asks for much.
 pub(super) fn text(
     stored: Box<dyn Read + Send>,
     tally: &Tally,
 ) -> io::Result<Box<dyn Read + Send>> {
     let stored = Stored { inner: stored, tally: tally.clone() };
     let mut stored = BufReader::with_capacity(BUFFER_BYTES, stored);
-    // Frames of zstd are of two kinds: of data, or to be skipped.
-    Ok(match stored.fill_buf()? {
-        [0x1F, 0x8B, ..] => Box::new(MultiGzDecoder::new(stored)),
-        [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => {
-            Box::new(zstd::Decoder::with_buffer(stored)?)
-        }
-        _ => Box::new(stored),
-    })
+    Packing::of(stored.fill_buf()?).undo(stored)
 }
