@@ -69,7 +69,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let (code, hint) = match &error {
             Error::Source(keystar_extract::Error::Dump(dump)) => (Self::SOURCE, source_hint(dump)),
-            Error::Source(_) => (Self::SOURCE, None),
+            Error::Source(_) | Error::Export(_) => (Self::SOURCE, None),
             Error::Mapping(_) => (Self::MAPPING, None),
             Error::Target(_) => (Self::TARGET, Some("run the same command with --resume")),
             Error::Work { .. } => (Self::TARGET, Some("run the same command with --resume")),

@@ -13,6 +13,9 @@ pub enum Error {
     /// The target side failed.
     #[error("the target failed")]
     Target(#[source] keystar_transfer::Error),
+    /// The export that items are held against cannot be read.
+    #[error("the export cannot be read")]
+    Export(#[source] keystar_transfer::Error),
     /// The mapping does not hold.
     #[error("the mapping does not hold")]
     Mapping(#[source] keystar_mapping::SpecError),
@@ -88,7 +91,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Source(error) => error.is_retryable(),
-            Self::Target(error) => error.is_retryable(),
+            Self::Target(error) | Self::Export(error) => error.is_retryable(),
             _ => false,
         }
     }

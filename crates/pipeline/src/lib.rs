@@ -2,8 +2,11 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod check;
+mod compare_format;
 mod conveyor;
 mod damage;
+mod dax;
+mod diff;
 mod document;
 #[cfg(feature = "elt")]
 pub mod elt;
@@ -35,7 +38,10 @@ mod verify;
 mod workdir;
 
 pub use check::{Check, Checks, State, check};
+pub use compare_format::{DifferentItem, FormatComparison, compare_format};
 pub use conveyor::Interrupt;
+pub use dax::dax_template;
+pub use diff::{Difference, Unlike};
 pub use error::{Error, Occupied};
 pub use inspect::{
     DatabaseRow, EncodingRow, Fact, InspectOptions, Inspection, LargeKey, PrefixCover, PrefixRow,

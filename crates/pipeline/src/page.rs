@@ -13,7 +13,7 @@ mod chart;
 use std::fmt::{self, Display, Write};
 
 use crate::{
-    Inspection, Plan, Report, Verification,
+    FormatComparison, Inspection, Plan, Report, Verification,
     document::{Align, Document, Section, Table},
 };
 
@@ -30,6 +30,11 @@ pub fn inspection(inspection: &Inspection) -> String {
 /// The page of a [`Verification`].
 pub fn verification(verification: &Verification) -> String {
     render(&verification.document())
+}
+
+/// The page of a [`FormatComparison`].
+pub fn format_comparison(comparison: &FormatComparison) -> String {
+    render(&comparison.document())
 }
 
 /// The page of a [`Report`] of a run.
