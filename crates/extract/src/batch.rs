@@ -15,6 +15,9 @@ pub struct Position {
 }
 
 impl Position {
+    /// What is said of a position that another kind of source made.
+    pub(crate) const FOREIGN: &'static str = "the checkpoint was not made by this kind of source";
+
     /// How many bytes of the source lie behind it.
     pub fn offset(&self) -> u64 {
         self.offset
@@ -51,7 +54,8 @@ impl Failure {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Remarks {
-    /// Records that were passed over, by reason: `filter`, `empty_collection`.
+    /// Records that were passed over, by reason: `filter`, `empty_collection`; of a live server also
+    /// `gone` (deleted or expired before it was read) and `repeat` (told twice by the server).
     pub skipped: BTreeMap<&'static str, u64>,
     /// Things that are not keys and therefore no records, by kind: `functions`, `scripts`,
     /// `module_data`, `key_metadata`, `commands`, `slot_imports`.
@@ -152,14 +156,7 @@ impl Batch {
 
     /// The records, in the source's order.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.packed.iter().map(|packed| match packed {
-            Packed::Frame(frame) => Entry::Frame(self.unpack(frame)),
-            Packed::Record(record, offset) => {
-                Entry::Record { record, head: plain_head(record, *offset) }
-            }
-            Packed::Part(part, ordinal) => Entry::Part { part, ordinal: *ordinal },
-            Packed::Failed(failure, ordinal) => Entry::Failed { failure, ordinal: *ordinal },
-        })
+        self.packed.iter().map(|packed| self.entry(packed))
     }
 
     /// What the frames need to be decoded.
@@ -226,10 +223,60 @@ impl Batch {
         self.packed.push(Packed::Failed(Box::new(failure), ordinal));
     }
 
+    pub(crate) fn push_record(&mut self, record: Record<'static>, offset: u64) {
+        self.packed.push(Packed::Record(Box::new(record), offset));
+    }
+
+    /// Takes those records out for which `taken` is true, be they whole or in parts. Their bytes
+    /// stay until the batch is filled again.
+    pub(crate) fn take_out(&mut self, mut taken: impl FnMut(Entry<'_>) -> bool) {
+        let mut packed = std::mem::take(&mut self.packed);
+        packed.retain(|packed| !taken(self.entry(packed)));
+        self.packed = packed;
+    }
+
+    /// Counts pieces on from `next`, where the records of several readers are one source.
+    pub(crate) fn count_pieces(&mut self, next: &mut u64) {
+        for packed in &mut self.packed {
+            if let Packed::Part(_, ordinal) | Packed::Failed(_, Some(ordinal)) = packed {
+                *ordinal = *next;
+                *next += 1;
+            }
+        }
+    }
+
+    /// What stands for each record: its database, and where it begins.
+    pub(crate) fn heads_mut(&mut self) -> impl Iterator<Item = (&mut Db, &mut u64)> {
+        self.packed.iter_mut().map(|packed| match packed {
+            Packed::Frame(frame) => (&mut frame.db, &mut frame.offset),
+            Packed::Record(record, offset) => (&mut record.db, offset),
+            Packed::Part(part, _) => (&mut part.head.db, &mut part.head.offset),
+            Packed::Failed(failure, _) => (&mut failure.db, &mut failure.offset),
+        })
+    }
+
+    pub(crate) fn failures_mut(&mut self) -> impl Iterator<Item = &mut Failure> {
+        self.packed.iter_mut().filter_map(|packed| match packed {
+            Packed::Failed(failure, _) => Some(&mut **failure),
+            _ => None,
+        })
+    }
+
     fn append(&mut self, bytes: &[u8]) -> Range<usize> {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
         start..self.bytes.len()
+    }
+
+    fn entry<'a>(&'a self, packed: &'a Packed) -> Entry<'a> {
+        match packed {
+            Packed::Frame(frame) => Entry::Frame(self.unpack(frame)),
+            Packed::Record(record, offset) => {
+                Entry::Record { record, head: plain_head(record, *offset) }
+            }
+            Packed::Part(part, ordinal) => Entry::Part { part, ordinal: *ordinal },
+            Packed::Failed(failure, ordinal) => Entry::Failed { failure, ordinal: *ordinal },
+        }
     }
 
     fn unpack(&self, frame: &PackedFrame) -> Frame<'_> {

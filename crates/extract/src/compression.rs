@@ -29,7 +29,7 @@ impl Compression {
 }
 
 /// The longest prefix that a decision needs: Valkey's 7-byte `VCS` envelope.
-const PEEK_BYTES: usize = 7;
+pub(crate) const PEEK_BYTES: usize = 7;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
@@ -39,6 +39,11 @@ const LZ4: &[u8] = &[0x04, 0x22, 0x4d, 0x18];
 const VCS: &[u8] = b"VCS\x01";
 const VCS_LZ4: u8 = 1;
 const VCS_ZSTD: u8 = 2;
+
+/// Whether the bytes are those of a bare dump, as far as they reach.
+pub(crate) fn is_bare(head: &[u8]) -> bool {
+    recognise(head) == (Compression::None, 0)
+}
 
 type Peeked<R> = Chain<Cursor<Vec<u8>>, R>;
 

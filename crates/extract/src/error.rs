@@ -39,6 +39,22 @@ pub enum Error {
     /// The bytes are not a readable dump.
     #[error("the dump cannot be read")]
     Dump(#[from] keystar_rdb::Error),
+    /// One of several dumps cannot be read; the cause says why.
+    #[error("cannot read {place}")]
+    Place {
+        /// The dump's path or URL.
+        place: String,
+        /// What went wrong with it.
+        source: Box<Error>,
+    },
+    /// A list of dumps cannot be made of what was given.
+    #[error("{place}: {reason}")]
+    Places {
+        /// The path, pattern or URL as it was given.
+        place: String,
+        /// What is wrong with it, and what to do.
+        reason: &'static str,
+    },
     /// The position to resume from does not fit this source.
     #[error("cannot resume: {0}")]
     Position(&'static str),
@@ -52,6 +68,7 @@ impl Error {
                 source.kind(),
                 io::ErrorKind::Interrupted | io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
             ),
+            Self::Place { source, .. } => source.is_retryable(),
             _ => false,
         }
     }

@@ -167,7 +167,17 @@ impl RdbFile {
         let (compression, reader) =
             compression::unwrap(BufReader::with_capacity(READ_BYTES, counted))
                 .map_err(|source| Error::Read { offset: 0, source })?;
-        Ok(Self {
+        Ok(Self::new(reader, compression, stored_read, total_bytes, options))
+    }
+
+    fn new(
+        reader: Box<dyn Read + Send>,
+        compression: Compression,
+        stored_read: Arc<AtomicU64>,
+        total_bytes: Option<u64>,
+        options: RdbOptions,
+    ) -> Self {
+        Self {
             reader,
             compression,
             stored_read,
@@ -179,7 +189,31 @@ impl RdbFile {
             part: None,
             ordinal: 0,
             ended: false,
-        })
+        }
+    }
+
+    /// Goes on with a bare dump in its middle: `reader` begins where the position is.
+    pub(crate) fn going_on(
+        reader: impl Read + Send + 'static,
+        total_bytes: Option<u64>,
+        options: RdbOptions,
+        position: &Position,
+    ) -> Result<Self, Error> {
+        let point = ResumePoint::from_bytes(&position.state)
+            .map_err(|_| Error::Position(Position::FOREIGN))?;
+        let stored_read = Arc::new(AtomicU64::new(point.offset));
+        let counted = Counted { reader, bytes: Arc::clone(&stored_read) };
+        // What stands in a dump's middle may look like the beginning of anything.
+        let reader = Box::new(BufReader::with_capacity(READ_BYTES, counted));
+        let mut file = Self::new(reader, Compression::None, stored_read, total_bytes, options);
+        file.read_bytes = point.offset;
+        file.parser = Parser::resume(file.options.parser(), point);
+        Ok(file)
+    }
+
+    /// Whether the dump's end was reached.
+    pub(crate) fn is_over(&self) -> bool {
+        self.ended
     }
 
     /// How the dump is compressed.
@@ -187,7 +221,7 @@ impl RdbFile {
         self.compression
     }
 
-    fn next_batch(&mut self, batch: &mut Batch) -> Result<bool, Error> {
+    pub(crate) fn next_batch(&mut self, batch: &mut Batch) -> Result<bool, Error> {
         batch.clear();
         while !self.ended && !batch.is_full(self.options.batch_bytes) {
             match self.parser.step() {
@@ -253,9 +287,9 @@ impl RdbFile {
         }
     }
 
-    fn skip_to(&mut self, position: &Position) -> Result<(), Error> {
+    pub(crate) fn skip_to(&mut self, position: &Position) -> Result<(), Error> {
         let point = ResumePoint::from_bytes(&position.state)
-            .map_err(|_| Error::Position("the checkpoint was not made by this kind of source"))?;
+            .map_err(|_| Error::Position(Position::FOREIGN))?;
         let mut chunk = vec![0; READ_BYTES];
         while self.read_bytes < point.offset {
             let left = point.offset - self.read_bytes;

@@ -2,17 +2,22 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod batch;
+#[cfg(feature = "s3")]
+mod bucket;
 mod compression;
+mod dumps;
 mod error;
 mod file;
 mod memory;
 mod source;
+mod state;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
 
 pub use batch::{Batch, Entry, Failure, Position, Remarks};
 pub use compression::Compression;
+pub use dumps::Dumps;
 pub use error::Error;
 pub use file::{RdbFile, RdbOptions};
 pub use memory::MemorySource;

@@ -1,6 +1,8 @@
 //! Sources, by the suite that every one of them runs, and RDB files in all their wrappings.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod dumps;
+
 use std::{fs, io::Write, path::PathBuf};
 
 use futures_executor::block_on;
