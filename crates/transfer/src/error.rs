@@ -202,6 +202,134 @@ pub enum Error {
     /// Exports do not follow upon each other.
     #[error(transparent)]
     Windows(#[from] crate::WindowError),
+    /// No region was given, and none is set.
+    #[error("no AWS region is set")]
+    NoRegion,
+    /// Nothing in the environment, in `~/.aws` or of this machine says who we are.
+    #[error("no AWS credentials were found")]
+    NoCredentials {
+        /// What the SDK said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The credentials are wrong, or no longer good.
+    #[error("AWS does not accept the credentials: {code}")]
+    BadCredentials {
+        /// The service's name for it.
+        code: String,
+        /// The service's words.
+        message: String,
+    },
+    /// The credentials are good, but not for this.
+    #[error("not allowed to call {action} on {place}")]
+    Denied {
+        /// The API's name for what was tried: `BatchWriteItem`.
+        action: String,
+        /// What it was to be done to.
+        place: String,
+        /// The service's words: which policy is missing.
+        message: String,
+    },
+    /// Nobody answered for as long as we tried, or not to the end.
+    #[error("no answer to {action} on {place}")]
+    Unreachable {
+        /// The API's name for what was tried.
+        action: String,
+        /// What it was to be done to.
+        place: String,
+        /// What the network said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Too much was asked for, for as long as we tried.
+    #[error("{place} is throttled: {code} for {action}")]
+    Throttled {
+        /// The API's name for what was tried.
+        action: String,
+        /// What it was to be done to.
+        place: String,
+        /// The service's name for it.
+        code: String,
+    },
+    /// A service refused for another reason, or has a problem of its own.
+    #[error("{action} on {place} failed: {code}: {message}")]
+    Service {
+        /// The API's name for what was tried.
+        action: String,
+        /// What it was to be done to.
+        place: String,
+        /// The service's name for it.
+        code: String,
+        /// The service's words.
+        message: String,
+        /// Whether it is the service's fault.
+        retryable: bool,
+    },
+    /// There is no such table.
+    #[error("table {table} does not exist")]
+    TableMissing {
+        /// The table.
+        table: String,
+    },
+    /// There is such a table.
+    #[error("table {table} exists already")]
+    TableExists {
+        /// The table.
+        table: String,
+    },
+    /// The table has another key.
+    #[error("the key of table {table} is {found}, not {expected}")]
+    TableKey {
+        /// The table.
+        table: String,
+        /// The key that it has: `pk (S), sk (N)`.
+        found: String,
+        /// The key that the items have.
+        expected: String,
+    },
+    /// The table cannot be used now.
+    #[error("table {table} is {status}")]
+    TableStatus {
+        /// The table.
+        table: String,
+        /// The service's name for it: `CREATING`, `DELETING`, …
+        status: String,
+    },
+    /// The table does not take an item.
+    #[error("table {table} refuses the item with {key}: {reason}")]
+    ItemRefused {
+        /// The table.
+        table: String,
+        /// The item's key, escaped and cut.
+        key: String,
+        /// The service's words.
+        reason: String,
+    },
+    /// The token of this import was that of another one, within the last eight hours.
+    #[error("another import than that of {from} into table {table} has the token {token}")]
+    ImportConflict {
+        /// The table.
+        table: String,
+        /// The token.
+        token: String,
+        /// Where the files are.
+        from: String,
+    },
+    /// The account has as many imports under way as it may.
+    #[error("cannot import into table {table} now: {message}")]
+    ImportLimit {
+        /// The table.
+        table: String,
+        /// The service's words.
+        message: String,
+    },
+    /// DynamoDB does not have bulk puts here.
+    #[error("DynamoDB has no bulk puts in this region")]
+    NoBulkPuts,
+    /// There is no such import.
+    #[error("the import {arn} is unknown")]
+    ImportMissing {
+        /// Its ARN.
+        arn: String,
+    },
     /// A manifest, a mark or a journal cannot be read.
     #[error("cannot understand {place}")]
     Json {
@@ -233,8 +361,57 @@ impl Error {
                     | io::ErrorKind::NetworkUnreachable
                     | io::ErrorKind::HostUnreachable
             ),
+            Self::Unreachable { .. } | Self::Throttled { .. } => true,
+            Self::Service { retryable, .. } => *retryable,
             _ => false,
         }
+    }
+
+    /// What the user can do about it, where that is not plain.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NoRegion => "give a region: the option, AWS_REGION, or that of the profile",
+            Self::NoCredentials { .. } => {
+                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile, \
+                 log in with `aws sso login`, or run where a role gives credentials"
+            }
+            Self::BadCredentials { .. } => {
+                "get fresh credentials, and look whether this machine's clock is right; what was \
+                 committed is safe, so the run can be resumed"
+            }
+            Self::Denied { .. } => "let the role do this action on this resource (IAM policy)",
+            Self::Unreachable { .. } => {
+                "look at the endpoint, the region and the network; then resume"
+            }
+            Self::Throttled { .. } => {
+                "give the table more write capacity or warm throughput, or limit the run's write \
+                 units a second; then resume"
+            }
+            Self::TableMissing { .. } => "look at the name and the region, or have it created",
+            Self::TableExists { .. } => {
+                "load into it by live writes, or name a table that does not exist"
+            }
+            Self::TableKey { .. } => {
+                "change the mapping's [table] to the key that the table has, or name another table"
+            }
+            Self::TableStatus { .. } => "wait until the table is ACTIVE",
+            Self::ItemRefused { .. } => {
+                "an index of the table may want another type of an attribute: change the mapping"
+            }
+            Self::ImportConflict { .. } => {
+                "the run changed its table or its files since it began the import: start it over \
+                 under a new id"
+            }
+            Self::ImportLimit { .. } => {
+                "50 imports may be under way in a region: wait for one to end, then resume"
+            }
+            Self::NoBulkPuts => "load the table by live writes",
+            Self::ImportMissing { .. } => {
+                "look at the region and the account; imports are remembered for 90 days"
+            }
+            _ => return None,
+        })
     }
 
     /// Sorts a failure of the system by what the user can do about it.

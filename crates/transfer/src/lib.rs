@@ -1,10 +1,16 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "dynamodb")]
+mod aws;
 #[cfg(feature = "s3")]
 mod bucket;
+#[cfg(feature = "dynamodb")]
+mod call;
 mod collision;
 mod csv;
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
 mod encoded;
 mod encoder;
 mod error;
@@ -23,10 +29,20 @@ mod removal;
 mod sink;
 mod spill;
 mod store;
+#[cfg(feature = "dynamodb")]
+mod wire;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
 
+#[cfg(feature = "dynamodb")]
+#[cfg_attr(docsrs, doc(cfg(feature = "dynamodb")))]
+pub use aws::{Aws, AwsOptions};
+#[cfg(feature = "dynamodb")]
+#[cfg_attr(docsrs, doc(cfg(feature = "dynamodb")))]
+pub use dynamodb::{
+    AfterLoad, DynamoDb, Encryption, StreamView, TableExtras, TableFacts, TableName,
+};
 pub use encoded::{EncodeLoss, Encoded, Entry, Origin, Position};
 pub use error::Error;
 pub use export::{
