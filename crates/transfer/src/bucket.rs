@@ -1,31 +1,71 @@
 //! A folder in an object store: `s3://BUCKET/PREFIX`.
 //!
-//! The threads of the lanes block on one runtime; whichever of them waits drives the others' I/O,
-//! too.
+//! Parts of large objects are uploaded while the lanes go on compressing: a runtime of two threads
+//! of its own does the sending, signing included. What a bucket has in flight is bounded for all of
+//! its open files together, and so is its memory.
 
 use std::{
+    collections::VecDeque,
     fmt,
-    future::poll_fn,
+    future::{Future, poll_fn},
     io::{self, Read, Write},
-    sync::Arc,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use futures_core::{future::BoxFuture, stream::BoxStream};
 use object_store::{
-    MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, aws::AmazonS3Builder, path::Path,
+    ObjectStore, ObjectStoreExt, PutPayload,
+    aws::{AmazonS3Builder, AmazonS3ConfigKey, Checksum},
+    client::{
+        ClientOptions, HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse,
+        HttpService, ReqwestConnector,
+    },
+    multipart::{MultipartStore, PartId},
+    path::Path,
 };
-use tokio::runtime::Runtime;
+use tokio::{
+    runtime::Runtime,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinHandle,
+};
+
+#[cfg(feature = "dynamodb")]
+use {
+    crate::Aws,
+    aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider},
+    object_store::{CredentialProvider, aws::AwsCredential},
+    std::time::SystemTime,
+    tokio::sync::Mutex,
+};
 
 use crate::{Error, error::OrIo, store::join};
 
 /// The smallest part that S3 takes, because every open file holds one in memory.
 const PART_BYTES: usize = 5 << 20;
+/// Parts of all files that are on their way at once: 40 MiB, and more than one stream of TCP.
+const PARTS_IN_FLIGHT: usize = 8;
+/// Parts of one file that are on their way at once; one slow file leaves room for the others.
+const PARTS_OF_A_FILE: usize = 4;
+/// The store repeats a request by itself for three minutes, always with the same signature. This is
+/// how long we wait before we let it begin anew, with credentials that may be newer.
+const PAUSES: [Duration; 3] =
+    [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(20)];
+/// How long giving up an upload may take: somebody waits for the program to end.
+const ABORT_PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
 pub(crate) struct Bucket {
     url: String,
+    name: String,
     prefix: Path,
+    region: String,
+    /// Where the bucket really is, once an answer has told that it is elsewhere.
+    home: Arc<OnceLock<String>>,
     store: Arc<dyn ObjectStore>,
+    parts: Arc<dyn MultipartStore>,
+    slots: Arc<Semaphore>,
     runtime: Arc<Runtime>,
 }
 
@@ -35,35 +75,94 @@ pub(crate) struct BucketUpload {
     bucket: Bucket,
     at: Path,
     part: Vec<u8>,
+    bytes: u64,
     /// From the first full part on: a small object is put whole.
-    parts: Option<Box<dyn MultipartUpload>>,
+    begun: Option<Multipart>,
+}
+
+struct Multipart {
+    id: String,
+    sent: Vec<PartId>,
+    flying: VecDeque<JoinHandle<object_store::Result<PartId>>>,
 }
 
 impl Bucket {
     /// Region, endpoint and credentials come from the environment, as for every AWS tool.
     pub(crate) fn open(url: &str) -> Result<Self, Error> {
-        let place = |reason| Error::Place { place: url.to_owned(), reason };
-        let (bucket, prefix) = url
-            .strip_prefix("s3://")
-            .map(|rest| rest.split_once('/').unwrap_or((rest, "")))
-            .ok_or_else(|| place("an S3 URL is s3://BUCKET/PREFIX"))?;
-        let store = AmazonS3Builder::from_env()
-            .with_bucket_name(bucket)
-            .build()
-            .map_err(io::Error::other)
-            .or_io("connect to", url)?;
-        Self::new(url, prefix, Arc::new(store))
+        Self::build(url, AmazonS3Builder::from_env())
     }
 
-    fn new(url: &str, prefix: &str, store: Arc<dyn ObjectStore>) -> Result<Self, Error> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
+    /// Region, endpoint and credentials are those that the SDK found.
+    #[cfg(feature = "dynamodb")]
+    pub(crate) fn open_as(url: &str, aws: &Aws) -> Result<Self, Error> {
+        let provider = aws.config().credentials_provider().ok_or_else(|| Error::NoCredentials {
+            source: "no source of credentials is configured".into(),
+        })?;
+        let mut builder = AmazonS3Builder::from_env()
+            .with_region(aws.region())
+            .with_credentials(Arc::new(SdkCredentials { provider, known: Mutex::default() }));
+        let given = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
+        let configured = || given.or_else(|| aws.config().endpoint_url().map(str::to_owned));
+        if let Some(endpoint) = aws.options().s3_endpoint_url.clone().or_else(configured) {
+            builder = builder.with_endpoint(endpoint);
+        }
+        Self::build(url, builder)
+    }
+
+    fn build(url: &str, builder: AmazonS3Builder) -> Result<Self, Error> {
+        let place = |reason| Error::Place { place: url.to_owned(), reason };
+        let (name, prefix) = split(url).ok_or_else(|| place("an S3 URL is s3://BUCKET/PREFIX"))?;
+        let given = |key| builder.get_config_value(&key).filter(|value| !value.is_empty());
+        let region = given(AmazonS3ConfigKey::Region)
+            .or_else(|| given(AmazonS3ConfigKey::DefaultRegion))
+            .ok_or_else(|| place("no region is set: set AWS_REGION to the bucket's region"))?;
+        let endpoint = given(AmazonS3ConfigKey::Endpoint);
+        let checksum = given(AmazonS3ConfigKey::Checksum);
+
+        let home = Arc::new(OnceLock::new());
+        let mut builder = builder
+            .with_bucket_name(name)
+            .with_region(&region)
+            .with_http_connector(Watched { home: Arc::clone(&home) });
+        match endpoint {
+            // Who writes http:// means it.
+            Some(endpoint) => builder = builder.with_allow_http(endpoint.starts_with("http://")),
+            None if region.starts_with("cn-") => {
+                builder = builder.with_endpoint(format!("https://s3.{region}.amazonaws.com.cn"));
+            }
+            None => {}
+        }
+        if checksum.is_none() {
+            // The signature needs this digest anyway; so S3 may as well check and keep it.
+            builder = builder.with_checksum_algorithm(Checksum::SHA256);
+        }
+        let store = builder.build().map_err(io::Error::other).or_io("connect to", url)?;
+        let store = Arc::new(store);
+        Ok(Self { region, home, ..Self::new(url, name, prefix, Arc::clone(&store) as _, store)? })
+    }
+
+    fn new(
+        url: &str,
+        name: &str,
+        prefix: &str,
+        store: Arc<dyn ObjectStore>,
+        parts: Arc<dyn MultipartStore>,
+    ) -> Result<Self, Error> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("keystar-s3")
             .enable_all()
             .build()
             .or_io("connect to", url)?;
         Ok(Self {
             url: url.to_owned(),
+            name: name.to_owned(),
             prefix: Path::from(prefix.trim_end_matches('/')),
+            region: String::new(),
+            home: Arc::default(),
             store,
+            parts,
+            slots: Arc::new(Semaphore::new(PARTS_IN_FLIGHT)),
             runtime: Arc::new(runtime),
         })
     }
@@ -74,7 +173,7 @@ impl Bucket {
 
     pub(crate) fn create(&self, name: &str) -> Result<BucketUpload, Error> {
         let bucket = self.clone();
-        Ok(BucketUpload { bucket, at: self.at(name), part: Vec::new(), parts: None })
+        Ok(BucketUpload { bucket, at: self.at(name), part: Vec::new(), bytes: 0, begun: None })
     }
 
     pub(crate) fn read(&self, name: &str) -> Result<Box<dyn Read + Send>, Error> {
@@ -96,23 +195,35 @@ impl Bucket {
         loop {
             let next = self.runtime.block_on(poll_fn(|cx| stream.as_mut().poll_next(cx)));
             let Some(object) = next else { return Ok(files) };
-            let object = object.map_err(io_error).or_io("list", self.place(folder))?;
+            let object = object.map_err(|e| self.failure(e)).or_io("list", self.place(folder))?;
             let name = object.location.as_ref().get(strip..).unwrap_or_default();
             files.push((name.to_owned(), object.size));
         }
     }
 
+    /// Copies inside the bucket: nothing passes through this machine.
+    pub(crate) fn copy(&self, from: &str, to: &str) -> Result<(), Error> {
+        let (source, target) = (self.at(from), self.at(to));
+        self.wait(Box::pin(self.store.copy(&source, &target))).or_io("write", self.place(to))
+    }
+
     /// A copy, then a removal: repeated after a kill it ends the same.
     pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
-        let (source, target) = (self.at(from), self.at(to));
-        self.wait(Box::pin(self.store.copy(&source, &target))).or_io("write", self.place(to))?;
+        self.copy(from, to)?;
         self.remove(from)
     }
 
     pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
-        match self.wait(Box::pin(self.store.delete(&self.at(name)))) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed.or_io("remove", self.place(name)),
+        let at = self.at(name);
+        match self.runtime.block_on(self.store.delete(&at)) {
+            Err(object_store::Error::NotFound { source, .. })
+                if !says(source.as_ref(), "<Code>NoSuchBucket") =>
+            {
+                Ok(())
+            }
+            removed => {
+                removed.map_err(|error| self.failure(error)).or_io("remove", self.place(name))
+            }
         }
     }
 
@@ -125,47 +236,200 @@ impl Bucket {
     }
 
     fn wait<T>(&self, future: BoxFuture<'_, object_store::Result<T>>) -> io::Result<T> {
-        self.runtime.block_on(future).map_err(io_error)
+        self.runtime.block_on(future).map_err(|error| self.failure(error))
+    }
+
+    /// Sorts the store's failures by what the user can do; the store retried by itself already.
+    fn failure(&self, error: object_store::Error) -> io::Error {
+        let wrong_region = ["Received redirect", "code: 30", "AuthorizationHeaderMalformed"]
+            .iter()
+            .any(|word| says(&error, word));
+        let told = self.home.get().cloned().or_else(|| region_in(&error));
+        let bucket = self.name.clone();
+        match error {
+            error if wrong_region => {
+                let region = self.region.clone();
+                let source = Box::new(error);
+                io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    match told {
+                        Some(home) => Refusal::Elsewhere { bucket, home, region, source },
+                        None => Refusal::Somewhere { bucket, region, source },
+                    },
+                )
+            }
+            error if says(&error, "<Code>NoSuchBucket") => io::Error::new(
+                io::ErrorKind::NotFound,
+                Refusal::NoBucket { bucket, source: Box::new(error) },
+            ),
+            error
+                if says(&error, "<Code>InvalidAccessKeyId")
+                    || says(&error, "<Code>SignatureDoesNotMatch") =>
+            {
+                io::Error::new(
+                    io::ErrorKind::PermissionDenied,
+                    Refusal::Credentials { source: Box::new(error) },
+                )
+            }
+            error if says(&error, "<Code>ExpiredToken") => io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                Refusal::Expired { source: Box::new(error) },
+            ),
+            error @ (object_store::Error::PermissionDenied { .. }
+            | object_store::Error::Unauthenticated { .. }) => io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                Refusal::Denied { bucket, source: Box::new(error) },
+            ),
+            error @ object_store::Error::NotFound { .. } => {
+                io::Error::new(io::ErrorKind::NotFound, error)
+            }
+            error if is_passing(&error) => io::Error::new(io::ErrorKind::NetworkDown, error),
+            error => io::Error::other(error),
+        }
     }
 }
 
+/// What S3 refused, in words that say what to do.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error(
+        "the bucket {bucket} is in the region {home}, but {region} was asked: set the region to \
+         {home}"
+    )]
+    Elsewhere { bucket: String, home: String, region: String, source: Box<object_store::Error> },
+    #[error(
+        "the bucket {bucket} is not in the region {region}: find out where it is (aws s3api \
+         get-bucket-location) and set that region"
+    )]
+    Somewhere { bucket: String, region: String, source: Box<object_store::Error> },
+    #[error(
+        "there is no bucket {bucket}: make it, in the region of the table, or correct the name"
+    )]
+    NoBucket { bucket: String, source: Box<object_store::Error> },
+    #[error("S3 does not know these credentials: check the profile and the keys")]
+    Credentials { source: Box<object_store::Error> },
+    #[error("the credentials have expired: renew them, then resume")]
+    Expired { source: Box<object_store::Error> },
+    #[error(
+        "access denied: the role or user needs s3:ListBucket on {bucket}, and s3:GetObject, \
+         s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on {bucket}/*; an encrypted \
+         bucket also needs kms:GenerateDataKey and kms:Decrypt on its key"
+    )]
+    Denied { bucket: String, source: Box<object_store::Error> },
+}
+
 impl BucketUpload {
+    /// Sends the part that is full. Waits while as many are under way as may be.
     fn send_part(&mut self) -> io::Result<()> {
-        let parts = match &mut self.parts {
-            Some(parts) => parts,
+        let bucket = self.bucket.clone();
+        let begun = match &mut self.begun {
+            Some(begun) => begun,
             None => {
-                let begun = self.bucket.store.put_multipart(&self.at);
-                self.parts.insert(self.bucket.wait(Box::pin(begun))?)
+                let id =
+                    bucket.wait(Box::pin(again(|| bucket.parts.create_multipart(&self.at))))?;
+                let (sent, flying) = (Vec::new(), VecDeque::new());
+                self.begun.insert(Multipart { id, sent, flying })
             }
         };
+        if begun.flying.len() >= PARTS_OF_A_FILE {
+            begun.land(&bucket)?;
+        }
+        let slots = Arc::clone(&bucket.slots);
+        let slot = bucket.runtime.block_on(slots.acquire_owned()).map_err(io::Error::other)?;
+        let number = begun.sent.len() + begun.flying.len();
         let payload = PutPayload::from(std::mem::take(&mut self.part));
-        self.bucket.runtime.block_on(parts.put_part(payload)).map_err(io_error)
+        let (parts, at, id) = (Arc::clone(&bucket.parts), self.at.clone(), begun.id.clone());
+        begun.flying.push_back(bucket.runtime.spawn(fly(parts, at, id, number, payload, slot)));
+        Ok(())
     }
 
     pub(crate) fn complete(mut self) -> io::Result<()> {
-        if self.parts.is_none() {
+        let bucket = self.bucket.clone();
+        if self.begun.is_none() {
             let payload = PutPayload::from(std::mem::take(&mut self.part));
-            let put = self.bucket.store.put(&self.at, payload);
-            return self.bucket.wait(Box::pin(put)).map(|_| ());
+            let put = again(|| bucket.store.put(&self.at, payload.clone()));
+            return bucket.wait(Box::pin(put)).map(drop);
         }
         if !self.part.is_empty() {
             self.send_part()?;
         }
-        let Some(mut parts) = self.parts.take() else { return Ok(()) };
-        match self.bucket.runtime.block_on(parts.complete()) {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                self.parts = Some(parts);
-                Err(io_error(error))
+        let Some(begun) = &mut self.begun else { return Ok(()) };
+        while !begun.flying.is_empty() {
+            begun.land(&bucket)?;
+        }
+        let completed = bucket.runtime.block_on(again(|| {
+            bucket.parts.complete_multipart(&self.at, &begun.id, begun.sent.clone())
+        }));
+        match completed {
+            Ok(_) => {}
+            // The answer to an earlier attempt was lost: there is no such upload any more, because
+            // it has become the object.
+            Err(object_store::Error::NotFound { path, source })
+                if says(source.as_ref(), "<Code>NoSuchUpload") =>
+            {
+                let found = bucket.runtime.block_on(bucket.store.head(&self.at));
+                if !found.is_ok_and(|object| object.size == self.bytes) {
+                    return Err(bucket.failure(object_store::Error::NotFound { path, source }));
+                }
             }
+            Err(error) => return Err(bucket.failure(error)),
+        }
+        self.begun = None;
+        Ok(())
+    }
+}
+
+impl Multipart {
+    /// Waits for the oldest part that is under way.
+    fn land(&mut self, bucket: &Bucket) -> io::Result<()> {
+        let Some(part) = self.flying.front_mut() else { return Ok(()) };
+        let landed = bucket.runtime.block_on(part);
+        self.flying.pop_front();
+        let part = landed.map_err(io::Error::other)?.map_err(|error| bucket.failure(error))?;
+        self.sent.push(part);
+        Ok(())
+    }
+}
+
+async fn fly(
+    parts: Arc<dyn MultipartStore>,
+    at: Path,
+    id: String,
+    number: usize,
+    payload: PutPayload,
+    _slot: OwnedSemaphorePermit,
+) -> object_store::Result<PartId> {
+    again(|| parts.put_part(&at, &id, number, payload.clone())).await
+}
+
+/// Tries again what failed for reasons that pass.
+async fn again<T, F: Future<Output = object_store::Result<T>>>(
+    attempt: impl Fn() -> F,
+) -> object_store::Result<T> {
+    for pause in PAUSES {
+        match attempt().await {
+            Err(error) if is_passing(&error) => tokio::time::sleep(pause).await,
+            result => return result,
         }
     }
+    attempt().await
+}
+
+/// Whether the same request may succeed later: nobody answered, the server failed, or the signature
+/// was too old.
+fn is_passing(error: &object_store::Error) -> bool {
+    let object_store::Error::Generic { source, .. } = error else { return false };
+    let source: &(dyn std::error::Error + 'static) = source.as_ref();
+    let answered = says(source, "non-2xx") || says(source, "Received redirect");
+    let late = ["<Code>ExpiredToken", "<Code>RequestTimeout", "code: 5", "code: 429"];
+    !answered || late.iter().any(|word| says(source, word))
 }
 
 impl Write for BucketUpload {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let room = PART_BYTES.saturating_sub(self.part.len()).min(bytes.len());
         self.part.extend_from_slice(bytes.get(..room).unwrap_or_default());
+        self.bytes += room as u64;
         if self.part.len() >= PART_BYTES {
             self.send_part()?;
         }
@@ -179,10 +443,22 @@ impl Write for BucketUpload {
 
 impl Drop for BucketUpload {
     fn drop(&mut self) {
-        if let Some(mut parts) = self.parts.take() {
-            // What cannot be given up now is for the bucket's lifecycle rule.
-            let _ = self.bucket.runtime.block_on(parts.abort());
+        let Some(begun) = self.begun.take() else { return };
+        for part in &begun.flying {
+            part.abort();
         }
+        let bucket = &self.bucket;
+        bucket.runtime.block_on(async {
+            let abort = async {
+                // A part that lands after the upload is given up would stay.
+                for part in begun.flying {
+                    let _ = part.await;
+                }
+                bucket.parts.abort_multipart(&self.at, &begun.id).await
+            };
+            // What cannot be given up now is for the bucket's lifecycle rule.
+            let _ = tokio::time::timeout(ABORT_PATIENCE, abort).await;
+        });
     }
 }
 
@@ -202,7 +478,10 @@ impl<B: AsRef<[u8]>> Read for BucketReader<B> {
             let stream = &mut self.stream;
             let next = self.bucket.runtime.block_on(poll_fn(|cx| stream.as_mut().poll_next(cx)));
             match next {
-                Some(chunk) => self.chunk = io::Cursor::new(chunk.map_err(io_error)?),
+                Some(chunk) => {
+                    let chunk = chunk.map_err(|error| self.bucket.failure(error))?;
+                    self.chunk = io::Cursor::new(chunk);
+                }
                 None => return Ok(0),
             }
         }
@@ -213,20 +492,109 @@ fn bytes_of_none<B: Default>() -> io::Cursor<B> {
     io::Cursor::new(B::default())
 }
 
-/// Sorts the store's failures by what the user can do; the store retried by itself already.
-fn io_error(error: object_store::Error) -> io::Error {
-    let kind = match &error {
-        object_store::Error::NotFound { .. } => io::ErrorKind::NotFound,
-        object_store::Error::PermissionDenied { .. }
-        | object_store::Error::Unauthenticated { .. } => io::ErrorKind::PermissionDenied,
-        // The store has no name of its own for this one.
-        object_store::Error::Generic { source, .. } if says(source.as_ref(), "NoSuchBucket") => {
-            io::ErrorKind::NotFound
-        }
-        object_store::Error::Generic { .. } => io::ErrorKind::NetworkDown,
-        _ => io::ErrorKind::Other,
-    };
-    io::Error::new(kind, error)
+/// `s3://BUCKET/PREFIX`: the bucket and the prefix.
+pub(crate) fn split(url: &str) -> Option<(&str, &str)> {
+    let rest = url.strip_prefix("s3://")?;
+    let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    (!name.is_empty()).then_some((name, prefix))
+}
+
+/// The SDK's credentials for the store: of a profile, a role, a login. The SDK itself keeps them only
+/// for its own clients.
+#[cfg(feature = "dynamodb")]
+#[derive(Debug)]
+struct SdkCredentials {
+    provider: SharedCredentialsProvider,
+    known: Mutex<Option<(Arc<AwsCredential>, Option<SystemTime>)>>,
+}
+
+/// Credentials are renewed this long before they expire: a large part may take as long to send.
+#[cfg(feature = "dynamodb")]
+const RENEW_BEFORE: Duration = Duration::from_secs(300);
+
+#[cfg(feature = "dynamodb")]
+impl CredentialProvider for SdkCredentials {
+    type Credential = AwsCredential;
+
+    fn get_credential<'a, 'b>(
+        &'a self,
+    ) -> Pin<Box<dyn Future<Output = object_store::Result<Arc<AwsCredential>>> + Send + 'b>>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        Box::pin(async move {
+            // Held while they are asked for: many parts begin at once, and one of them asks.
+            let mut known = self.known.lock().await;
+            if let Some((credential, until)) = &*known
+                && until.is_none_or(|until| until > SystemTime::now() + RENEW_BEFORE)
+            {
+                return Ok(Arc::clone(credential));
+            }
+            let found = self.provider.provide_credentials().await.map_err(|error| {
+                object_store::Error::Unauthenticated { path: String::new(), source: error.into() }
+            })?;
+            let credential = Arc::new(AwsCredential {
+                key_id: found.access_key_id().to_owned(),
+                secret_key: found.secret_access_key().to_owned(),
+                token: found.session_token().map(str::to_owned),
+            });
+            *known = Some((Arc::clone(&credential), found.expiry()));
+            Ok(credential)
+        })
+    }
+}
+
+/// Looks at every answer, because only headers tell where a bucket is when it is elsewhere.
+#[derive(Debug)]
+struct Watched {
+    home: Arc<OnceLock<String>>,
+}
+
+#[derive(Debug)]
+struct WatchedClient {
+    inner: HttpClient,
+    home: Arc<OnceLock<String>>,
+}
+
+impl HttpConnector for Watched {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let inner = ReqwestConnector::default().connect(options)?;
+        Ok(HttpClient::new(WatchedClient { inner, home: Arc::clone(&self.home) }))
+    }
+}
+
+impl HttpService for WatchedClient {
+    fn call<'a, 'b>(
+        &'a self,
+        request: HttpRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'b>>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        Box::pin(async move {
+            let answer = self.inner.execute(request).await?;
+            if answer.status().is_redirection() || answer.status().is_client_error() {
+                let told = answer.headers().get("x-amz-bucket-region");
+                if let Some(home) = told.and_then(|home| home.to_str().ok()) {
+                    let _ = self.home.set(home.to_owned());
+                }
+            }
+            Ok(answer)
+        })
+    }
+}
+
+/// `…<Region>eu-west-1</Region>…`
+fn region_in(error: &object_store::Error) -> Option<String> {
+    std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source()).find_map(
+        |error| {
+            let text = error.to_string();
+            let (_, rest) = text.split_once("<Region>")?;
+            rest.split_once("</Region>").map(|(region, _)| region.to_owned())
+        },
+    )
 }
 
 fn says(error: &(dyn std::error::Error + 'static), word: &str) -> bool {
@@ -255,7 +623,9 @@ mod tests {
 
     #[test]
     fn objects_are_files() {
-        let bucket = Bucket::new("s3://b/some/where", "some/where", Arc::new(InMemory::new()));
+        let memory = Arc::new(InMemory::new());
+        let bucket =
+            Bucket::new("s3://b/some/where", "b", "some/where", Arc::clone(&memory) as _, memory);
         let store = Store::Bucket(bucket.unwrap());
         let big: Vec<u8> = (0..12_000_000_u32).map(|n| (n % 251) as u8).collect();
         for (name, bytes) in [("data/small", &big[..10]), ("data/big", &big)] {

@@ -10,7 +10,7 @@ use keystar_item::Table;
 
 use crate::{
     EncodeLoss, Encoded, Error, Format, ImportFile, ImportOptions, ItemEncoder, ItemSink,
-    LossCount, Mark, Origin, Receipt,
+    LossCount, Mark, Origin, Place, Receipt,
     encoder::TextEncoder,
     error::OrIo,
     lane::{Lane, SPOOL_EXTENSION, Setup},
@@ -87,7 +87,11 @@ impl ImportWriter {
     ///
     /// [`Error::Occupied`] if there is an output already: [`resume`](Self::resume) it, or
     /// [`clear`](Self::clear) it first. Otherwise the options, or the system.
-    pub fn create(to: &str, work: &Path, options: ImportOptions) -> Result<Self, Error> {
+    pub fn create(
+        to: impl Into<Place>,
+        work: &Path,
+        options: ImportOptions,
+    ) -> Result<Self, Error> {
         options.check()?;
         let store = Store::open(to)?;
         if !store.list(DATA)?.is_empty() || store.get(MANIFEST)?.is_some() {
@@ -107,7 +111,7 @@ impl ImportWriter {
     /// [`Error::Resume`] if the mark, the options, the output or the work directory are of
     /// different runs.
     pub fn resume(
-        to: &str,
+        to: impl Into<Place>,
         work: &Path,
         options: ImportOptions,
         mark: &Mark,
@@ -148,7 +152,7 @@ impl ImportWriter {
     /// # Errors
     ///
     /// What the system said.
-    pub fn clear(to: &str) -> Result<(), Error> {
+    pub fn clear(to: impl Into<Place>) -> Result<(), Error> {
         let store = Store::open(to)?;
         // First the manifest: what it promises is about to go.
         store.remove(MANIFEST)?;

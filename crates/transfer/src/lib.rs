@@ -5,6 +5,8 @@
 mod aws;
 #[cfg(feature = "s3")]
 mod bucket;
+#[cfg(all(feature = "dynamodb", feature = "s3"))]
+mod bulk_put;
 #[cfg(feature = "dynamodb")]
 mod call;
 mod collision;
@@ -17,7 +19,11 @@ mod error;
 mod export;
 mod file;
 mod import;
+#[cfg(all(feature = "dynamodb", feature = "s3"))]
+mod import_table;
 mod lane;
+#[cfg(all(feature = "dynamodb", feature = "s3"))]
+mod logs;
 mod manifest;
 mod memory;
 mod memory_store;
@@ -29,15 +35,18 @@ mod removal;
 mod sink;
 mod spill;
 mod store;
-#[cfg(feature = "dynamodb")]
-mod wire;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
+#[cfg(feature = "dynamodb")]
+mod wire;
 
 #[cfg(feature = "dynamodb")]
 #[cfg_attr(docsrs, doc(cfg(feature = "dynamodb")))]
 pub use aws::{Aws, AwsOptions};
+#[cfg(all(feature = "dynamodb", feature = "s3"))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "dynamodb", feature = "s3"))))]
+pub use bulk_put::{BulkPut, BulkPutOutcome};
 #[cfg(feature = "dynamodb")]
 #[cfg_attr(docsrs, doc(cfg(feature = "dynamodb")))]
 pub use dynamodb::{
@@ -50,10 +59,15 @@ pub use export::{
     RecordParts, UnixMicros, Window, WindowError, change, parts,
 };
 pub use import::ImportWriter;
+#[cfg(all(feature = "dynamodb", feature = "s3"))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "dynamodb", feature = "s3"))))]
+pub use import_table::{
+    ImportJob, ImportOutcome, ImportProgress, ImportSample, ImportSource, ImportStatus, ItemError,
+};
 pub use manifest::{ImportFile, Manifest};
 pub use memory::{MemoryItems, MemorySink};
 pub use offload::Offloads;
 pub use options::{Compression, CsvOptions, Format, ImportOptions};
 pub use reader::{ImportItems, ImportReader, ReadItem, SourceFile};
 pub use sink::{Duplicate, ItemEncoder, ItemSink, LossCount, Mark, Receipt};
-pub use store::local_folder;
+pub use store::{Place, local_folder};

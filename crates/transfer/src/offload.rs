@@ -1,7 +1,7 @@
 use std::io::{Read, Write};
 
 use crate::{
-    Error, ImportReader,
+    Error, ImportReader, Place,
     error::OrIo,
     store::{Store, Upload},
 };
@@ -35,7 +35,7 @@ impl Offloads {
     /// # Errors
     ///
     /// [`Error::Place`]: the URL is of no kind that is known.
-    pub fn open(to: &str) -> Result<Self, Error> {
+    pub fn open(to: impl Into<Place>) -> Result<Self, Error> {
         Ok(Self { store: Store::open(to)?, open: None })
     }
 

@@ -3,7 +3,7 @@ use std::{collections::VecDeque, path::Path, sync::Arc};
 use keystar_item::{Item, Table, ion, json};
 
 use crate::{
-    CsvOptions, Error, Format, ImportFile, Manifest,
+    CsvOptions, Error, Format, ImportFile, Manifest, Place,
     csv::RowReader,
     error::OrIo,
     file::{Fingerprint, Records},
@@ -75,7 +75,8 @@ impl ImportReader {
     ///
     /// [`Error::Missing`] if nothing is there, [`Error::Damaged`] if the manifest and the folder
     /// do not agree on which files there are, or the system.
-    pub fn open(from: &str) -> Result<Self, Error> {
+    pub fn open(from: impl Into<Place>) -> Result<Self, Error> {
+        let from: &Place = &from.into();
         if let Some((store, file)) = single_file(from)? {
             let format = format_of(&file.name);
             return Ok(Self { store, manifest: None, format, table: None, files: vec![file] });
@@ -301,7 +302,7 @@ impl Current {
 }
 
 /// A place that is one file rather than a folder.
-fn single_file(from: &str) -> Result<Option<(Store, SourceFile)>, Error> {
+fn single_file(from: &Place) -> Result<Option<(Store, SourceFile)>, Error> {
     let (folder, name) = match Store::open(from)? {
         Store::Local(path) => {
             let Ok(metadata) = path.metadata() else { return Ok(None) };
@@ -314,13 +315,13 @@ fn single_file(from: &str) -> Result<Option<(Store, SourceFile)>, Error> {
             let file = source_file(name, metadata.len());
             return Ok(Some((Store::Local(folder), file)));
         }
-        _ => match from.rsplit_once('/') {
+        _ => match from.as_str().rsplit_once('/') {
             // Only what looks like a file is looked for: listing a bucket is not free.
             Some((folder, name)) if name.contains('.') => (folder, name),
             _ => return Ok(None),
         },
     };
-    let Ok(store) = Store::open(folder) else { return Ok(None) };
+    let Ok(store) = Store::open(from.at(folder)) else { return Ok(None) };
     let found = store.list("")?.into_iter().find(|(found, _)| found == name);
     Ok(found.map(|(_, stored_bytes)| (store, source_file(name, stored_bytes))))
 }

@@ -8,12 +8,76 @@ use std::{
 
 use crate::{Error, error::OrIo, memory_store::MemoryStore};
 
+#[cfg(all(feature = "s3", feature = "dynamodb"))]
+use crate::Aws;
 #[cfg(feature = "s3")]
 use crate::bucket::Bucket;
 
 /// Files in the making lie here: beside the import prefix, so that a crash leaves nothing in it,
 /// and on the same file system, so that a rename is all it takes to complete them.
 pub(crate) const STAGING: &str = ".tmp";
+
+/// A folder or a file: a path, or a URL (`file:///…`, `memory:///…`, with the feature `s3` also
+/// `s3://BUCKET/PREFIX`).
+///
+/// Made of any text. What an `s3://` URL needs besides (a region, credentials, an endpoint) comes
+/// from the environment, unless [`with_aws`](Self::with_aws) says it.
+#[derive(Clone, Debug)]
+pub struct Place {
+    text: String,
+    #[cfg(all(feature = "s3", feature = "dynamodb"))]
+    aws: Option<Aws>,
+}
+
+impl Place {
+    /// The path or the URL.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Reaches an `s3://` URL as whom and where this was connected to: by profile, role or login.
+    #[cfg(all(feature = "s3", feature = "dynamodb"))]
+    #[cfg_attr(docsrs, doc(cfg(all(feature = "s3", feature = "dynamodb"))))]
+    #[must_use]
+    pub fn with_aws(mut self, aws: &Aws) -> Self {
+        self.aws = Some(aws.clone());
+        self
+    }
+
+    /// Another place that is reached in the same way.
+    pub(crate) fn at(&self, text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..self.clone() }
+    }
+}
+
+impl From<String> for Place {
+    fn from(text: String) -> Self {
+        Self {
+            text,
+            #[cfg(all(feature = "s3", feature = "dynamodb"))]
+            aws: None,
+        }
+    }
+}
+
+impl From<&str> for Place {
+    fn from(text: &str) -> Self {
+        Self::from(text.to_owned())
+    }
+}
+
+impl From<&String> for Place {
+    fn from(text: &String) -> Self {
+        Self::from(text.to_owned())
+    }
+}
+
+impl From<&Self> for Place {
+    fn from(place: &Self) -> Self {
+        place.clone()
+    }
+}
 
 #[derive(Clone, Debug)]
 pub(crate) enum Store {
@@ -60,7 +124,9 @@ pub(crate) struct LocalUpload {
 
 impl Store {
     /// Finds the folder. Nothing is made or asked yet.
-    pub(crate) fn open(place: &str) -> Result<Self, Error> {
+    pub(crate) fn open(place: impl Into<Place>) -> Result<Self, Error> {
+        let whole: Place = place.into();
+        let place = whole.as_str();
         let refuse = |reason| Err(Error::Place { place: place.to_owned(), reason });
         match place.split_once("://") {
             None if place.is_empty() => refuse("an empty path"),
@@ -74,7 +140,13 @@ impl Store {
                 None => refuse("a memory URL is memory:///NAME or memory:///NAME?max_bytes=N"),
             },
             #[cfg(feature = "s3")]
-            Some(("s3", _)) => Bucket::open(place).map(Self::Bucket),
+            Some(("s3", _)) => {
+                #[cfg(feature = "dynamodb")]
+                if let Some(aws) = &whole.aws {
+                    return Bucket::open_as(place, aws).map(Self::Bucket);
+                }
+                Bucket::open(place).map(Self::Bucket)
+            }
             #[cfg(not(feature = "s3"))]
             Some(("s3", _)) => refuse("this build is without the feature \"s3\""),
             Some(_) => refuse("URLs are file:///…, s3://… and memory:///…"),
@@ -137,6 +209,19 @@ impl Store {
             Self::Memory(store) => store.rename(from, to).or_io("write", self.place(to)),
             #[cfg(feature = "s3")]
             Self::Bucket(bucket) => bucket.rename(from, to),
+        }
+    }
+
+    /// Copies a complete file over another.
+    #[cfg(all(feature = "dynamodb", feature = "s3"))]
+    pub(crate) fn copy(&self, from: &str, to: &str) -> Result<(), Error> {
+        match self {
+            Self::Bucket(bucket) => bucket.copy(from, to),
+            _ => {
+                let mut upload = self.create(to)?;
+                io::copy(&mut self.read(from)?, &mut upload).or_io("write", self.place(to))?;
+                upload.complete().or_io("write", self.place(to))
+            }
         }
     }
 

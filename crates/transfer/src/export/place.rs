@@ -33,17 +33,23 @@ impl Place {
             store @ Store::Memory(_) => Ok(Self { store, path: String::new(), is_file: false }),
             #[cfg(feature = "s3")]
             Store::Bucket(_) => {
-                let rest = from.strip_prefix("s3://").unwrap_or(from);
-                let (bucket, path) = rest.split_once('/').unwrap_or((rest, ""));
-                let path = path.trim_end_matches('/').to_owned();
-                let last = path.rsplit('/').next().unwrap_or_default();
-                let is_file =
-                    [".json", ".gz", ".zst", ".ion"].iter().any(|end| last.ends_with(end));
-                let store = Store::open(&format!("s3://{bucket}"))?;
-                Ok(Self { store, path, is_file })
+                let (bucket, path, is_file) = in_bucket(from);
+                let store = Store::open(format!("s3://{bucket}"))?;
+                Ok(Self { store, path: path.to_owned(), is_file })
             }
         }
     }
+}
+
+/// The bucket, the path in it, and whether its name is a file's.
+#[cfg(feature = "s3")]
+fn in_bucket(url: &str) -> (&str, &str, bool) {
+    let rest = url.strip_prefix("s3://").unwrap_or(url);
+    let (bucket, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let path = path.trim_end_matches('/');
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let is_file = [".json", ".gz", ".zst", ".ion"].iter().any(|end| last.ends_with(end));
+    (bucket, path, is_file)
 }
 
 /// The folder that something lies in; the root has none.
@@ -131,11 +137,9 @@ mod tests {
     #[cfg(feature = "s3")]
     #[test]
     fn keys_count_from_the_bucket() {
-        let place = Place::open("s3://bucket/some/AWSDynamoDB/").unwrap();
-        assert_eq!((place.path.as_str(), place.is_file), ("some/AWSDynamoDB", false));
-        assert_eq!(place.store.place("x"), "s3://bucket/x");
-        let place = Place::open("s3://bucket/items.json.gz").unwrap();
-        assert_eq!((place.path.as_str(), place.is_file), ("items.json.gz", true));
-        assert_eq!(Place::open("s3://bucket").unwrap().path, "");
+        let of = in_bucket;
+        assert_eq!(of("s3://bucket/some/AWSDynamoDB/"), ("bucket", "some/AWSDynamoDB", false));
+        assert_eq!(of("s3://bucket/items.json.gz"), ("bucket", "items.json.gz", true));
+        assert_eq!(of("s3://bucket"), ("bucket", "", false));
     }
 }
