@@ -58,6 +58,97 @@ pub enum Error {
     /// The position to resume from does not fit this source.
     #[error("cannot resume: {0}")]
     Position(&'static str),
+    /// The text names no server.
+    #[error("not the URL of a Redis server: {reason}")]
+    Url {
+        /// What is wrong with it. The text itself is not told: a password may stand in it.
+        reason: &'static str,
+    },
+    /// No connection to a server.
+    #[error("cannot connect to {node}")]
+    Connect {
+        /// The server's address.
+        node: String,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The server and we do not trust each other.
+    #[error("no encrypted connection to {node}")]
+    Tls {
+        /// The server's address.
+        node: String,
+        /// What is wrong with the certificates, or with the protocol.
+        source: io::Error,
+    },
+    /// A certificate or a key of ours cannot be used.
+    #[error("cannot use {path}", path = path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The server does not let us in: a wrong password, or none.
+    #[error("{node} refuses the login: {detail}")]
+    Login {
+        /// The server's address.
+        node: String,
+        /// The server's own words.
+        detail: String,
+    },
+    /// The user may not run a command that the work needs.
+    #[error("{node} does not let the user run {command}: {detail}")]
+    Forbidden {
+        /// The server's address.
+        node: String,
+        /// The command, e.g. `DUMP`.
+        command: String,
+        /// The server's own words.
+        detail: String,
+    },
+    /// A server is there but cannot serve: it is loading, it is no primary, its cluster is down,
+    /// no Sentinel knows a primary.
+    #[error("{node} cannot serve: {detail}")]
+    Unavailable {
+        /// The server's address.
+        node: String,
+        /// Why not.
+        detail: String,
+    },
+    /// A connection was lost and could not be had again in time.
+    #[error("the connection to {node} is lost")]
+    Lost {
+        /// The server's address.
+        node: String,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The server answers something that its protocol does not allow.
+    #[error("{node} answers what is not the Redis protocol: {detail}")]
+    Protocol {
+        /// The server's address.
+        node: String,
+        /// What is odd.
+        detail: &'static str,
+    },
+    /// The server has not got a command that the work needs.
+    #[error("{node} does not know {command}")]
+    Unsupported {
+        /// The server's address.
+        node: String,
+        /// The command, e.g. `PSYNC`.
+        command: String,
+    },
+    /// The server answers a command with an error.
+    #[error("{node} answers {command} with an error: {detail}")]
+    Answer {
+        /// The server's address.
+        node: String,
+        /// The command.
+        command: String,
+        /// The server's own words.
+        detail: String,
+    },
 }
 
 impl Error {
@@ -69,7 +160,45 @@ impl Error {
                 io::ErrorKind::Interrupted | io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
             ),
             Self::Place { source, .. } => source.is_retryable(),
+            Self::Connect { .. } | Self::Lost { .. } | Self::Unavailable { .. } => true,
             _ => false,
         }
+    }
+
+    /// What to do about it, where that can be said.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Url { .. } => "for example redis://user@host:6379, rediss://host, \
+                unix:///run/redis.sock, redis+sentinel://host:26379/mymaster"
+                .to_owned(),
+            Self::Connect { .. } => {
+                "check the host, the port, and that the server may be reached from here".to_owned()
+            }
+            Self::Tls { .. } => "check that the port speaks TLS, that the CA is the one that \
+                signed the server's certificate, that no certificate is expired, and that the \
+                certificate names the host, or set the server's name"
+                .to_owned(),
+            Self::Certificate { .. } => "certificates and keys are PEM files".to_owned(),
+            Self::Login { .. } => {
+                "check the user and the password, which come from the environment or from a file"
+                    .to_owned()
+            }
+            Self::Forbidden { command, .. } => {
+                let grant = command.to_ascii_lowercase().replace(' ', "|");
+                format!("grant it: ACL SETUSER <user> +{grant} ~*")
+            }
+            Self::Unavailable { .. } | Self::Lost { .. } => {
+                "when the server is back, resume: nothing that was read before is read again"
+                    .to_owned()
+            }
+            Self::Unsupported { command, .. } if command == "PSYNC" => {
+                "this service does not give its replication stream away: use the scan".to_owned()
+            }
+            Self::Unsupported { command, .. } if command == "DUMP" => {
+                "read the values by type instead".to_owned()
+            }
+            Self::Place { source, .. } => return source.hint(),
+            _ => return None,
+        })
     }
 }

@@ -8,6 +8,9 @@ mod compression;
 mod dumps;
 mod error;
 mod file;
+#[cfg(feature = "live")]
+#[cfg_attr(docsrs, doc(cfg(feature = "live")))]
+mod live;
 mod memory;
 mod source;
 mod state;
@@ -20,5 +23,7 @@ pub use compression::Compression;
 pub use dumps::Dumps;
 pub use error::Error;
 pub use file::{RdbFile, RdbOptions};
+#[cfg(feature = "live")]
+pub use live::{Access, Read, Redis, RedisScan, RedisUrl, ScanOptions, Secret};
 pub use memory::MemorySource;
 pub use source::Source;

@@ -34,4 +34,9 @@ pub trait Source: Debug + Send {
 
     /// The source's size in bytes as it is stored, where that is known.
     fn total_bytes(&self) -> Option<u64>;
+
+    /// How many keys the source holds, where it says so beforehand; they may come and go meanwhile.
+    fn total_keys(&self) -> Option<u64> {
+        None
+    }
 }

@@ -1,5 +1,6 @@
 //! `DUMP` payloads: one value by itself, as `RESTORE` takes it.
 
+use crate::blob::Blob;
 use crate::context::Context;
 use crate::crc64::Crc64;
 use crate::cursor::{Cursor, Limits};
@@ -7,7 +8,8 @@ use crate::decode;
 use crate::encoding::{Encoding, Family, Layout};
 use crate::error::{Error, ErrorKind};
 use crate::frame::{Frame, Head};
-use crate::record::{Record, Value};
+use crate::module::ModuleId;
+use crate::record::{Db, Kind, Record, Value};
 
 /// The version and the checksum at the end of a payload.
 const FOOTER: usize = 10;
@@ -40,6 +42,46 @@ impl<'a> Frame<'a> {
             expires_at: self.head.expires_at,
             usage: self.head.usage,
         })
+    }
+
+    /// The frame of a key whose `DUMP` payload this is, and the family and RDB version that its
+    /// footer names: those of the [`Context`] to decode it with.
+    ///
+    /// Nothing is decoded and the checksum is not looked at: it is for payloads that come straight
+    /// from a server.
+    ///
+    /// ```
+    /// use keystar_rdb::{Blob, Context, Db, Frame, Value};
+    ///
+    /// let payload = b"\x00\x05hello\x09\x00\0\0\0\0\0\0\0\0";
+    /// let key = Blob::from(&b"greeting"[..]);
+    /// let (frame, family, version) = Frame::from_dump(Db(0), key, payload)?;
+    /// let context = Context::new(family, version);
+    /// assert_eq!(frame.decode(&context)?.value, Value::String("hello".into()));
+    /// # Ok::<(), keystar_rdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Truncated`] if the payload is too short to be one,
+    /// [`ErrorKind::UnknownType`] for a type that this crate does not know.
+    pub fn from_dump(
+        db: Db,
+        key: Blob<'a>,
+        payload: &'a [u8],
+    ) -> Result<(Self, Family, u16), Error> {
+        let dump = match split(payload) {
+            Ok(dump) => dump,
+            Err(kind) => return Err(Error::new(kind, 0).in_record(db, &key).skippable_if(true)),
+        };
+        let mut head = Head::new(db, key, dump.encoding);
+        head.meta = dump.meta.map(Blob::from);
+        if dump.encoding.kind() == Kind::Module {
+            let id = Cursor::new(dump.value, Limits::DEFAULT).len().ok();
+            head.module = id.map(ModuleId);
+        }
+        let payload_offset = (payload.len() - FOOTER - dump.value.len()) as u64;
+        Ok((Self::new(head, dump.value, payload_offset), dump.family, dump.version))
     }
 
     /// The frame as a `DUMP` payload, for `RESTORE` on a server that knows the version.
@@ -153,26 +195,47 @@ pub fn decode_dump(payload: &[u8]) -> Result<Value<'_>, Error> {
 /// What decoding finds.
 pub fn decode_dump_unverified(payload: &[u8]) -> Result<Value<'_>, Error> {
     let fault = |kind| Error::new(kind, 0);
-    let (body, footer) = payload.split_last_chunk::<FOOTER>().ok_or(fault(ErrorKind::Truncated))?;
-    let [low, high, ..] = *footer;
-    // Valkey counts from 80 on, so that the two can be told apart.
-    let family = if u16::from_le_bytes([low, high]) >= 80 { Family::Valkey } else { Family::Redis };
-    let mut cursor = Cursor::new(body, Limits { strict: true, ..Limits::DEFAULT });
-    let mut byte = cursor.u8().map_err(fault)?;
-    if byte == KEY_META && family == Family::Redis {
-        skip_meta(&mut cursor).map_err(fault)?;
-        byte = cursor.u8().map_err(fault)?;
-    }
-    let encoding = Encoding::new(family, byte).map_err(fault)?;
+    let Dump { encoding, value, .. } = split(payload).map_err(fault)?;
     if matches!(encoding.layout, Layout::HashTemplateListpackRef | Layout::HashTemplateArrayRef) {
         return Err(fault(ErrorKind::Corrupt("reference to a hash template of a file")));
     }
+    let mut cursor = Cursor::new(value, Limits { strict: true, ..Limits::DEFAULT });
     let value = decode::value(encoding.layout, &mut cursor, Context::none()).map_err(fault)?;
     if cursor.left() == 0 {
         Ok(value)
     } else {
         Err(fault(ErrorKind::Corrupt("bytes after the value")))
     }
+}
+
+/// The pieces of a payload.
+struct Dump<'a> {
+    family: Family,
+    version: u16,
+    encoding: Encoding,
+    /// What modules attached to the key, as it lies there.
+    meta: Option<&'a [u8]>,
+    value: &'a [u8],
+}
+
+fn split(payload: &[u8]) -> Result<Dump<'_>, ErrorKind> {
+    let (body, footer) = payload.split_last_chunk::<FOOTER>().ok_or(ErrorKind::Truncated)?;
+    let [low, high, ..] = *footer;
+    let version = u16::from_le_bytes([low, high]);
+    // Valkey counts from 80 on, so that the two can be told apart.
+    let family = if version >= 80 { Family::Valkey } else { Family::Redis };
+    let mut cursor = Cursor::new(body, Limits::DEFAULT);
+    let mut byte = cursor.u8()?;
+    let mut meta = None;
+    if byte == KEY_META && family == Family::Redis {
+        let start = cursor.at();
+        skip_meta(&mut cursor)?;
+        meta = body.get(start..cursor.at());
+        byte = cursor.u8()?;
+    }
+    let encoding = Encoding::new(family, byte)?;
+    let value = body.get(cursor.at()..).unwrap_or_default();
+    Ok(Dump { family, version, encoding, meta, value })
 }
 
 fn skip_meta(cursor: &mut Cursor<'_>) -> Result<(), ErrorKind> {
@@ -186,8 +249,7 @@ fn skip_meta(cursor: &mut Cursor<'_>) -> Result<(), ErrorKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blob::Blob;
-    use crate::record::{Db, Field};
+    use crate::record::Field;
 
     #[test]
     fn frames_become_dumps() {
@@ -197,6 +259,9 @@ mod tests {
         let dump = frame.to_dump(&Context::redis(11)).unwrap();
         let expected = Value::Hash(vec![Field::new("f".into(), "v".into())]);
         assert_eq!(decode_dump(&dump), Ok(expected));
+        let (again, family, version) = Frame::from_dump(Db(0), "k".into(), &dump).unwrap();
+        assert_eq!((again.head, again.payload), (frame.head, frame.payload));
+        assert_eq!((again.payload_offset, family, version), (1, Family::Redis, 11));
         let mut bad = dump.clone();
         bad[3] ^= 1;
         let error = decode_dump(&bad).unwrap_err();

@@ -98,6 +98,30 @@ impl Filter {
             && self.predicate.is_none()
     }
 
+    /// The databases of [`with_dbs`](Self::with_dbs), if it was called.
+    #[must_use]
+    pub fn dbs(&self) -> Option<&[Db]> {
+        self.dbs.as_deref()
+    }
+
+    /// The patterns of [`with_match`](Self::with_match).
+    pub fn patterns(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.patterns.iter().map(|pattern| &**pattern)
+    }
+
+    /// The types of [`with_kinds`](Self::with_kinds), if it was called.
+    #[must_use]
+    pub fn kinds(&self) -> Option<&[Kind]> {
+        self.kinds.as_deref()
+    }
+
+    /// Whether the key's name alone lets it pass: whether one of the patterns matches, where there
+    /// are any.
+    #[must_use]
+    pub fn allows_key(&self, key: &[u8]) -> bool {
+        self.patterns.is_empty() || self.patterns.iter().any(|pattern| glob::matches(pattern, key))
+    }
+
     /// Whether the key passes.
     #[must_use]
     #[inline]
@@ -105,8 +129,7 @@ impl Filter {
         self.dbs.as_ref().is_none_or(|dbs| dbs.contains(&head.db))
             && self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&head.kind()))
             && self.expiry.allows(head.expires_at)
-            && (self.patterns.is_empty()
-                || self.patterns.iter().any(|pattern| glob::matches(pattern, &head.key)))
+            && self.allows_key(&head.key)
             && self.predicate.as_ref().is_none_or(|predicate| predicate(head))
     }
 }
@@ -148,6 +171,8 @@ mod tests {
         assert!(Filter::new().allows(&head));
         assert!(Filter::new().with_dbs([Db(1)]).with_match("x").with_match("u*").allows(&head));
         assert!(!Filter::new().with_dbs([Db(0)]).allows(&head));
+        assert!(Filter::new().with_match("u*").with_dbs([Db(0)]).allows_key(b"user:1"));
+        assert!(!Filter::new().with_match("x").allows_key(b"user:1"));
         assert!(!Filter::new().with_kinds([Kind::List]).allows(&head));
         assert!(Filter::new().with_kinds([Kind::List, Kind::Hash]).allows(&head));
         assert!(!Filter::new().with_expiry(Expiry::AliveAt(UnixMillis(10))).allows(&head));

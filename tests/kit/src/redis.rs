@@ -96,6 +96,11 @@ impl Redis {
         Ok(Connection { reader: BufReader::new(stream.try_clone()?), writer: stream })
     }
 
+    /// The URL by which clients find it.
+    pub fn url(&self) -> String {
+        format!("redis://{}", self.server.address())
+    }
+
     /// Has the server save its data, and says where.
     ///
     /// # Errors

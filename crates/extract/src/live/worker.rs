@@ -1,0 +1,601 @@
+//! The scan of one shard: a pipeline of questions that the server never runs out of.
+//!
+//! `SCAN` tells the names of keys, and for each two questions follow: when it expires, and what it
+//! holds. The next `SCAN` is asked as soon as the last one is answered, ahead of the questions for
+//! the keys that it told, so that the server has work while answers are read. How much is under way
+//! follows the size of the values.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use keystar_rdb::{Blob, Context, Db, Frame, UnixMillis};
+
+use super::{
+    link::{Link, Reply, Token},
+    progress::Progress,
+    recent::Recent,
+    redis::{Connected, Mode, Redis},
+    resp,
+    scan::{Message, Shared},
+    topology::{Shard, slot_of},
+};
+use crate::{Batch, Error, Failure};
+
+/// Bytes of values that may be under way.
+const WINDOW_BYTES: u64 = 1 << 20;
+/// Keys that may be under way: more is no faster.
+const WINDOW_KEYS: usize = 2048;
+/// Keys that one `SCAN` is asked for at most: it holds the server up for under a millisecond.
+const MAX_COUNT: usize = 1000;
+/// The same where the server leaves most keys out by itself.
+const MAX_COUNT_FILTERED: usize = 10_000;
+/// What a value is taken for before any was seen.
+const FIRST_GUESS: u64 = 32 << 10;
+
+/// Why a scan stops short.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// Nobody wants it any more.
+    Stopped,
+    Error(Error),
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// The scan of one shard, on its own thread.
+pub(crate) struct Worker {
+    index: usize,
+    redis: Redis,
+    shard: Shard,
+    shared: Arc<Shared>,
+    progress: Progress,
+    moved: BTreeSet<u16>,
+    batch: Box<Batch>,
+    context: Option<Context>,
+    recent: Recent,
+    /// Keys that were answered since the thread began: while they grow, the server is well.
+    answered: u64,
+    /// The size of a value, about.
+    value_bytes: u64,
+}
+
+/// How the server wants to be asked.
+struct Manner {
+    /// The command that tells when a key expires.
+    expiry: &'static str,
+    /// What it tells is milliseconds from now; the server's clock is so far ahead of ours.
+    ahead: Option<i64>,
+    /// What is added to `SCAN`.
+    scan: Vec<Vec<u8>>,
+    /// Whether names are still to be matched here.
+    match_names: bool,
+}
+
+/// What the next replies answer.
+enum Expected {
+    Names,
+    /// So many keys, two replies each.
+    Keys(usize),
+}
+
+/// Keys that one `SCAN` told.
+#[derive(Default)]
+struct Chunk {
+    names: Vec<u8>,
+    ends: Vec<usize>,
+    /// The cursor that tells them again.
+    before: u64,
+    asked: usize,
+    told: usize,
+}
+
+impl Chunk {
+    fn name(&self, at: usize) -> &[u8] {
+        let start = at.checked_sub(1).and_then(|last| self.ends.get(last)).copied();
+        let end = self.ends.get(at).copied().unwrap_or_default();
+        self.names.get(start.unwrap_or_default()..end).unwrap_or_default()
+    }
+
+    fn push(&mut self, name: &[u8]) {
+        self.names.extend_from_slice(name);
+        self.ends.push(self.names.len());
+    }
+}
+
+impl Worker {
+    pub(crate) fn new(
+        index: usize,
+        redis: &Redis,
+        shard: Shard,
+        shared: &Arc<Shared>,
+        progress: Progress,
+    ) -> Self {
+        Self {
+            index,
+            redis: redis.clone(),
+            shard,
+            shared: Arc::clone(shared),
+            moved: progress.moved.iter().copied().collect(),
+            progress,
+            batch: shared.batch(),
+            context: None,
+            recent: Recent::new(),
+            answered: 0,
+            value_bytes: FIRST_GUESS,
+        }
+    }
+
+    /// Scans to the end, and tells it.
+    pub(crate) fn run(mut self) {
+        let last = match self.persist() {
+            Ok(()) => {
+                self.progress.done = true;
+                Message::Done { index: self.index, progress: Box::new(self.progress()) }
+            }
+            Err(Halt::Stopped) => return,
+            Err(Halt::Error(error)) => Message::Failed { index: self.index, error },
+        };
+        // Whoever does not listen any more does not want to know.
+        self.shared.queue.put(last);
+    }
+
+    /// Scans, and begins again where it was whenever the server is lost.
+    fn persist(&mut self) -> Result<(), Halt> {
+        let patience = self.redis.access().patience;
+        let mut trouble: Option<(Instant, u32, u64)> = None;
+        loop {
+            let error = match self.scan() {
+                Ok(()) => return Ok(()),
+                Err(Halt::Error(error)) if error.is_retryable() => error,
+                Err(halt) => return Err(halt),
+            };
+            if self.shared.is_stopped() {
+                return Err(Halt::Stopped);
+            }
+            let fresh = (Instant::now(), 0, self.answered);
+            let (since, tries, answered) = trouble.unwrap_or(fresh);
+            let (since, tries, _) =
+                if self.answered > answered { fresh } else { (since, tries, answered) };
+            if since.elapsed() > patience {
+                return Err(error.into());
+            }
+            trouble = Some((since, tries + 1, self.answered));
+            if !self.shared.sleep(pause(tries)) {
+                return Err(Halt::Stopped);
+            }
+            self.relocate();
+        }
+    }
+
+    /// Finds the shard again after its server was lost: another may have taken its place.
+    fn relocate(&mut self) {
+        // When nobody can be asked, the old place is tried again.
+        let Ok(shards) = self.redis.shards() else { return };
+        let first = self.shard.slots.first().map(|(first, _)| *first);
+        let owns = |shard: &&Shard| {
+            let covers = |slot| shard.slots.iter().any(|(from, to)| (*from..=*to).contains(&slot));
+            first.is_none_or(covers)
+        };
+        let same = shards.iter().find(|shard| shard.id == self.shard.id);
+        if let Some(found) = same.or_else(|| shards.iter().find(owns)) {
+            self.shard = found.clone();
+        }
+    }
+
+    /// Scans what is left, as long as the connection holds.
+    fn scan(&mut self) -> Result<(), Halt> {
+        let Connected { mut link, info } = self.redis.dial_shard(&self.shard)?;
+        if let Ok(breaker) = link.breaker() {
+            self.shared.watch(self.index, breaker, true);
+        }
+        if info.run_id().is_empty() || info.run_id() != self.progress.run_id {
+            self.begin(info.run_id());
+        }
+        let manner = self.manner(&mut link)?;
+        let options = &self.shared.options;
+        let wanted = |db: &Db| {
+            self.redis.url().db.is_none_or(|only| only == db.0)
+                && options.filter.dbs().is_none_or(|dbs| dbs.contains(db))
+                && *db >= self.progress.db
+        };
+        let databases: Vec<Db> = if info.is_known() {
+            info.keyspaces().into_keys().filter(wanted).collect()
+        } else {
+            self.databases(&mut link)?.into_iter().filter(wanted).collect()
+        };
+        let mut selected = Db(0);
+        for db in databases {
+            if db != selected {
+                link.ask(&["SELECT", &db.to_string()])?;
+                selected = db;
+            }
+            if db != self.progress.db {
+                (self.progress.db, self.progress.cursor) = (db, 0);
+            }
+            self.scan_db(&mut link, &manner, db)?;
+        }
+        if !self.batch.is_empty() {
+            self.emit(true)?;
+        }
+        Ok(())
+    }
+
+    /// Begins the shard's scan: no cursor is known that this process would understand.
+    fn begin(&mut self, run_id: &str) {
+        if !self.progress.run_id.is_empty() {
+            let warning = format!(
+                "{} is another process than before: its scan began again",
+                self.shard.primary
+            );
+            self.batch.remarks.warnings.push(warning);
+        }
+        self.progress = Progress {
+            id: self.shard.id.clone(),
+            slots: self.shard.slots.clone(),
+            run_id: run_id.to_owned(),
+            ..Progress::default()
+        };
+    }
+
+    /// Finds out what the server can and lets us do.
+    fn manner(&self, link: &mut Link) -> Result<Manner, Error> {
+        let mut manner =
+            Manner { expiry: "PEXPIRETIME", ahead: None, scan: vec![], match_names: false };
+        if let Reply::Error(detail) = link.try_ask(&["PEXPIRETIME", "keystar:none"])? {
+            match link.refused("PEXPIRETIME", &detail) {
+                // Before Redis 7.0, or not granted.
+                Error::Unsupported { .. } | Error::Forbidden { .. } => {
+                    manner.expiry = "PTTL";
+                    manner.ahead = Some(clock_ahead(link)?);
+                }
+                // A cluster says where the key would be.
+                _ if resp::redirect(detail.as_bytes()).is_some() => {}
+                error => return Err(error),
+            }
+        }
+        let filter = &self.shared.options.filter;
+        let mut patterns = filter.patterns();
+        match (patterns.next(), patterns.next()) {
+            (Some(only), None) => {
+                manner.scan.extend([b"MATCH".to_vec(), only.to_vec()]);
+            }
+            (Some(_), Some(_)) => manner.match_names = true,
+            (None, _) => {}
+        }
+        // Types of modules have names that only their modules know.
+        if let Some([kind]) = filter.kinds()
+            && *kind != keystar_rdb::Kind::Module
+        {
+            manner.scan.extend([b"TYPE".to_vec(), kind.name().as_bytes().to_vec()]);
+        }
+        Ok(manner)
+    }
+
+    /// The databases of a server that does not let us ask for them.
+    fn databases(&self, link: &mut Link) -> Result<Vec<Db>, Error> {
+        if self.redis.mode() == Mode::Cluster {
+            return Ok(vec![Db(0)]);
+        }
+        let mut found = Vec::new();
+        for db in 0..u32::from(u16::MAX) {
+            match link.try_ask(&["SELECT", &db.to_string()])? {
+                Reply::Error(_) => break,
+                _ => found.push(Db(db)),
+            }
+        }
+        link.ask(&["SELECT", "0"])?;
+        Ok(found)
+    }
+
+    fn scan_db(&mut self, link: &mut Link, manner: &Manner, db: Db) -> Result<(), Halt> {
+        let mut run = Run {
+            db,
+            next: Some(self.progress.cursor),
+            asking: false,
+            asked_for: 0,
+            chunks: VecDeque::new(),
+            spare: Vec::new(),
+            expected: VecDeque::new(),
+            unasked: 0,
+            under_way: 0,
+            yielded: 1.0,
+        };
+        loop {
+            self.ask(link, manner, &mut run)?;
+            let limit = self.limit();
+            match run.expected.pop_front() {
+                None => break,
+                Some(Expected::Names) => self.take_names(link, manner, &mut run)?,
+                Some(Expected::Keys(mut count)) => {
+                    let mut bytes = 0;
+                    while count > 0 {
+                        bytes += self.take_key(link, manner, &mut run)?;
+                        count -= 1;
+                        if run.under_way * 2 <= limit && run.unasked > 0 {
+                            break;
+                        }
+                    }
+                    if count > 0 {
+                        run.expected.push_front(Expected::Keys(count));
+                    }
+                    if let Some(pace) = &self.shared.bytes_pace {
+                        self.wait(pace.take(bytes))?;
+                    }
+                }
+            }
+        }
+        self.progress.cursor = 0;
+        // Whoever resumes here goes on with the next database.
+        self.progress.db = Db(db.0.saturating_add(1));
+        Ok(())
+    }
+
+    fn wait(&self, time: Duration) -> Result<(), Halt> {
+        if time.is_zero() || self.shared.sleep(time) { Ok(()) } else { Err(Halt::Stopped) }
+    }
+
+    /// How many keys may be under way.
+    fn limit(&self) -> usize {
+        let keys = WINDOW_BYTES / self.value_bytes.max(1);
+        let keys = usize::try_from(keys).unwrap_or(WINDOW_KEYS).clamp(8, WINDOW_KEYS);
+        match &self.shared.keys_pace {
+            Some(pace) => keys.min(usize::try_from(pace.portion()).unwrap_or(WINDOW_KEYS)),
+            None => keys,
+        }
+    }
+
+    /// Sends as many questions as may be under way.
+    fn ask(&mut self, link: &mut Link, manner: &Manner, run: &mut Run) -> Result<(), Halt> {
+        let limit = self.limit();
+        if let (false, Some(cursor)) = (run.asking, run.next) {
+            let max = if run.yielded < 0.1 { MAX_COUNT_FILTERED } else { MAX_COUNT };
+            let count = ((limit as f64 / run.yielded) as usize).clamp(10, max);
+            if run.unasked <= limit {
+                let mut digits = (itoa::Buffer::new(), itoa::Buffer::new());
+                let mut command = vec![
+                    b"SCAN".as_slice(),
+                    digits.0.format(cursor).as_bytes(),
+                    b"COUNT",
+                    digits.1.format(count).as_bytes(),
+                ];
+                command.extend(manner.scan.iter().map(Vec::as_slice));
+                link.push(&command);
+                run.asking = true;
+                run.expected.push_back(Expected::Names);
+                run.asked_for = count;
+            }
+        }
+        let room = limit.saturating_sub(run.under_way).min(run.unasked);
+        if room > 0 {
+            if let Some(pace) = &self.shared.keys_pace {
+                self.wait(pace.take(room as u64))?;
+            }
+            let mut left = room;
+            for chunk in &mut run.chunks {
+                while left > 0 && chunk.asked < chunk.ends.len() {
+                    let name = chunk.name(chunk.asked);
+                    link.push(&[manner.expiry.as_bytes(), name]);
+                    link.push(&[b"DUMP", name]);
+                    chunk.asked += 1;
+                    left -= 1;
+                }
+            }
+            run.unasked -= room;
+            run.under_way += room;
+            match run.expected.back_mut() {
+                Some(Expected::Keys(count)) => *count += room,
+                _ => run.expected.push_back(Expected::Keys(room)),
+            }
+        }
+        if link.pending() > 0 {
+            link.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Reads the answer to `SCAN`.
+    fn take_names(&mut self, link: &mut Link, manner: &Manner, run: &mut Run) -> Result<(), Halt> {
+        let odd = "an answer to SCAN that is none";
+        match link.token()? {
+            Token::Array(2) => {}
+            Token::Error(detail) => {
+                let detail = String::from_utf8_lossy(detail).into_owned();
+                return Err(link.refused("SCAN", &detail).into());
+            }
+            _ => return Err(link.protocol(odd).into()),
+        }
+        let Token::Bulk(len) = link.token()? else { return Err(link.protocol(odd).into()) };
+        let cursor = std::str::from_utf8(link.bulk(len)?).ok().and_then(|text| text.parse().ok());
+        let Some(cursor) = cursor else { return Err(link.protocol(odd).into()) };
+        let Token::Array(count) = link.token()? else { return Err(link.protocol(odd).into()) };
+        let mut chunk = run.spare.pop().unwrap_or_default();
+        chunk.before = run.next.unwrap_or_default();
+        let filter = &self.shared.options.filter;
+        for _ in 0..count {
+            let Token::Bulk(len) = link.token()? else { return Err(link.protocol(odd).into()) };
+            let name = link.bulk(len)?;
+            if !manner.match_names || filter.allows_key(name) {
+                chunk.push(name);
+            } else {
+                self.batch.remarks.skip("filter");
+            }
+        }
+        let yielded = (chunk.ends.len() as f64 / run.asked_for.max(1) as f64).clamp(0.001, 1.0);
+        run.yielded = run.yielded * 0.5 + yielded * 0.5;
+        run.asking = false;
+        run.next = (cursor != 0).then_some(cursor);
+        run.unasked += chunk.ends.len();
+        run.chunks.push_back(chunk);
+        self.retire(run);
+        Ok(())
+    }
+
+    /// Drops the chunks that are told to their end; the cursor moves on with them.
+    fn retire(&mut self, run: &mut Run) {
+        while run.chunks.front().is_some_and(|chunk| chunk.told == chunk.ends.len()) {
+            if let Some(mut chunk) = run.chunks.pop_front() {
+                chunk.names.clear();
+                chunk.ends.clear();
+                (chunk.asked, chunk.told) = (0, 0);
+                run.spare.push(chunk);
+            }
+        }
+        let next = run.chunks.front().map(|chunk| chunk.before).or(run.next);
+        match next {
+            Some(cursor) => self.progress.cursor = cursor,
+            None => {
+                self.progress.cursor = 0;
+                self.progress.db = Db(run.db.0.saturating_add(1));
+            }
+        }
+    }
+
+    /// Reads the two answers for a key; how many bytes the value has.
+    fn take_key(&mut self, link: &mut Link, manner: &Manner, run: &mut Run) -> Result<u64, Halt> {
+        let Some(chunk) = run.chunks.iter_mut().find(|chunk| chunk.told < chunk.ends.len()) else {
+            return Err(link.protocol("more answers than questions").into());
+        };
+        let at = chunk.told;
+        chunk.told += 1;
+        run.under_way -= 1;
+        self.answered += 1;
+        let name = chunk.name(at);
+        let expires_at = match link.token()? {
+            Token::Integer(time) => match (manner.ahead, time) {
+                (_, ..0) => None,
+                (None, time) => Some(UnixMillis(time)),
+                (Some(ahead), left) => {
+                    Some(UnixMillis(now_millis().saturating_add(ahead).saturating_add(left)))
+                }
+            },
+            // The other answer says the same.
+            Token::Error(_) => None,
+            _ => return Err(link.protocol("no time where a time was asked for").into()),
+        };
+        let mut bytes = 0;
+        match link.token()? {
+            Token::Bulk(len) => {
+                bytes = len as u64;
+                self.value_bytes = (self.value_bytes * 15 + bytes) / 16;
+                let payload = link.bulk(len)?;
+                let number = self.shared.records.fetch_add(1, Ordering::Relaxed);
+                match Frame::from_dump(run.db, Blob::from(name), payload) {
+                    Ok((mut frame, family, version)) => {
+                        frame.head.expires_at = expires_at;
+                        frame.head.offset = number;
+                        let current = self.context.as_ref();
+                        if current.is_none_or(|own| own.version() != version) {
+                            self.context = Some(Context::new(family, version));
+                        }
+                        if !self.shared.options.filter.allows(&frame.head) {
+                            self.batch.remarks.skip("filter");
+                        } else if !self.recent.insert(run.db.0, name) {
+                            self.batch.remarks.skip("repeat");
+                        } else {
+                            if frame.head.meta.is_some() {
+                                self.batch.remarks.note("key_metadata");
+                            }
+                            self.batch.push_frame(&frame);
+                        }
+                    }
+                    Err(error) => {
+                        self.batch.push_failure(Failure::new(&error, number), None);
+                    }
+                }
+                self.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
+            }
+            Token::Nil => self.batch.remarks.skip("gone"),
+            Token::Error(detail) => {
+                if resp::redirect(detail).is_some() {
+                    self.moved.insert(slot_of(name));
+                } else {
+                    let detail = String::from_utf8_lossy(detail).into_owned();
+                    return Err(link.refused("DUMP", &detail).into());
+                }
+            }
+            _ => return Err(link.protocol("no value where a value was asked for").into()),
+        }
+        self.retire(run);
+        if self.batch.is_full(self.shared.options.batch_bytes) {
+            self.emit(true)?;
+        }
+        Ok(bytes)
+    }
+
+    fn progress(&self) -> Progress {
+        Progress { moved: self.moved.iter().copied().collect(), ..self.progress.clone() }
+    }
+
+    /// Hands the batch over.
+    fn emit(&mut self, whole: bool) -> Result<(), Halt> {
+        let mut batch = std::mem::replace(&mut self.batch, self.shared.batch());
+        batch.context.clone_from(&self.context);
+        let progress = whole.then(|| Box::new(self.progress()));
+        let message = Message::Batch { index: self.index, batch, progress };
+        if self.shared.queue.put(message) { Ok(()) } else { Err(Halt::Stopped) }
+    }
+}
+
+/// The scan of one database.
+struct Run {
+    db: Db,
+    /// The cursor to ask with next; none at the end.
+    next: Option<u64>,
+    /// Whether a `SCAN` is under way.
+    asking: bool,
+    /// How many keys it was asked for.
+    asked_for: usize,
+    chunks: VecDeque<Chunk>,
+    spare: Vec<Chunk>,
+    expected: VecDeque<Expected>,
+    /// Keys whose values were not asked for yet.
+    unasked: usize,
+    /// Keys whose values were asked for and are not here yet.
+    under_way: usize,
+    /// How many keys come for each that `SCAN` is asked for: few where the server filters.
+    yielded: f64,
+}
+
+/// How far the server's clock is ahead of ours, in milliseconds; 0 where it does not say.
+fn clock_ahead(link: &mut Link) -> Result<i64, Error> {
+    let before = now_millis();
+    let reply = link.try_ask(&["TIME"])?;
+    let between = before.midpoint(now_millis());
+    let number = |at: usize| reply.array()?.get(at)?.integer();
+    let server = number(0).zip(number(1)).map(|(seconds, micros)| seconds * 1000 + micros / 1000);
+    Ok(server.map_or(0, |server| server - between))
+}
+
+pub(crate) fn now_millis() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// How long to wait before the next try: longer each time, and never in step with others.
+fn pause(tries: u32) -> Duration {
+    let most = Duration::from_millis(50 << tries.min(7));
+    let random = RandomState::new().hash_one(tries) % 1024;
+    most.mul_f64(0.5 + random as f64 / 2048.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_are_bounded() {
+        for tries in 0..40 {
+            let most = Duration::from_millis(50 << tries.min(7));
+            let pause = pause(tries);
+            assert!(pause >= most / 2 && pause <= most, "{tries}: {pause:?}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Live servers as sources: what a scan gives is what the servers hold, whatever happens to them meanwhile.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod gathered;
+mod standalone;
