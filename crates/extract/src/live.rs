@@ -1,19 +1,19 @@
 //! Live servers: how they are found and logged in to, and the scan that reads them.
 
 mod access;
-mod address;
-mod info;
-mod link;
+pub(crate) mod address;
+pub(crate) mod info;
+pub(crate) mod link;
 mod pace;
 mod pieces;
 mod progress;
 mod queue;
 mod recent;
-mod redis;
-mod resp;
+pub(crate) mod redis;
+pub(crate) mod resp;
 mod scan;
 mod tls;
-mod topology;
+pub(crate) mod topology;
 mod url;
 mod worker;
 
