@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
@@ -110,14 +110,7 @@ impl DynamoDb {
     /// # Errors
     /// When the server is gone.
     pub fn connect(&self) -> io::Result<Client> {
-        let stream = TcpStream::connect(self.server.address())?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        Ok(Client {
-            host: self.server.address().to_string(),
-            reader: BufReader::new(stream.try_clone()?),
-            writer: stream,
-        })
+        Client::connect(self.server.address())
     }
 }
 
@@ -130,6 +123,21 @@ pub struct Client {
 }
 
 impl Client {
+    /// A connection to any server that speaks the protocol.
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub fn connect(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        Ok(Self {
+            host: address.to_string(),
+            reader: BufReader::new(stream.try_clone()?),
+            writer: stream,
+        })
+    }
+
     /// One call of the API.
     ///
     /// # Errors

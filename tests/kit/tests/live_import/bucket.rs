@@ -1,0 +1,150 @@
+//! Uploads, and what S3 may do to them.
+
+use std::time::Instant;
+
+use keystar_kit::s3::Fault;
+use keystar_transfer::{Aws, AwsOptions, Compression, Error, ImportOptions, ImportReader, Place};
+
+use crate::{World, chain, lines, table, with_credentials, with_secret};
+
+/// Items whose text is about 14 MB: one object of three parts.
+fn large() -> Vec<String> {
+    let line = |number: usize| {
+        let text = format!("{number:07}").repeat(2000);
+        format!(r#"{{"Item":{{"id":{{"S":"{number}"}},"n":{{"N":"1"}},"x":{{"S":"{text}"}}}}}}"#)
+    };
+    (0..1000).map(line).collect()
+}
+
+fn options() -> ImportOptions {
+    ImportOptions::new(table("large")).with_compression(Compression::None).with_lanes(1)
+}
+
+/// Uploads and reads back what was uploaded, by the manifest's digests.
+fn upload(world: &World, prefix: &str, lines: &[String]) {
+    let place = world.place(prefix);
+    let receipt = world.write(&place, options(), lines);
+    assert_eq!(receipt.items, lines.len() as u64);
+    let reader = ImportReader::open(&place).unwrap();
+    let mut items = reader.items();
+    let mut read = 0;
+    while items.next_item().unwrap().is_some() {
+        read += 1;
+    }
+    assert_eq!(read, lines.len());
+    for file in &receipt.files {
+        let stored = world.s3.get("stage", &format!("{prefix}/{}", file.key)).unwrap();
+        assert_eq!(stored.len() as u64, file.stored_bytes);
+    }
+    assert_eq!(world.s3.leftover_parts().unwrap(), 0);
+}
+
+#[test]
+fn a_large_object_goes_up_in_parts_with_checksums() {
+    with_credentials("bucket::a_large_object_goes_up_in_parts_with_checksums", || {
+        let world = World::new();
+        upload(&world, "p", &large());
+        let requests = world.s3.requests();
+        let of = |text: &str| requests.iter().filter(|request| request.contains(text)).count();
+        assert_eq!((of("uploads"), of("partNumber="), of("POST")), (1, 3, 2), "{requests:#?}");
+    });
+}
+
+#[test]
+fn parts_that_fail_are_sent_again_and_the_object_is_the_same() {
+    with_credentials("bucket::parts_that_fail_are_sent_again_and_the_object_is_the_same", || {
+        let lines = large();
+        let faults = [
+            ("partNumber=2", Fault::HangUp),
+            ("partNumber=1", Fault::Refuse(500, "InternalError")),
+            ("partNumber=3", Fault::Refuse(503, "SlowDown")),
+            ("partNumber=2", Fault::LoseAnswer),
+            // A signature that was too old when it came: only a new one helps.
+            ("partNumber=1", Fault::Refuse(400, "ExpiredToken")),
+            ("?uploads", Fault::HangUp),
+            ("?uploadId=", Fault::HangUp),
+            ("?uploadId=", Fault::LoseAnswer),
+            ("manifest.json", Fault::Refuse(500, "InternalError")),
+        ];
+        for (matching, fault) in faults {
+            let world = World::new();
+            world.s3.fault(matching, 1, fault);
+            upload(&world, "p", &lines);
+            let hit = world.s3.requests();
+            let hit = hit.iter().filter(|request| request.contains(matching)).count();
+            assert!(hit >= 2, "{matching} was never tried again: {fault:?}");
+        }
+    });
+}
+
+#[test]
+fn what_is_given_up_leaves_nothing() {
+    with_credentials("bucket::what_is_given_up_leaves_nothing", || {
+        let world = World::new();
+        world.s3.fault("partNumber=2", 1, Fault::Refuse(403, "AccessDenied"));
+        let work = world.work.path();
+        let failed = crate::write(&world.place("p"), work, options(), &large()).unwrap_err();
+        assert!(matches!(failed, Error::Permission { .. }), "{failed:?}");
+        assert_eq!(world.s3.keys("stage", "p").unwrap(), [""; 0]);
+        assert_eq!(world.s3.leftover_parts().unwrap(), 0);
+    });
+}
+
+#[test]
+fn refusals_say_what_to_do() {
+    with_credentials("bucket::refusals_say_what_to_do", || {
+        let world = World::new();
+        let told = |place: &Place, matching: &'static str, fault: Option<Fault>| {
+            if let Some(fault) = fault {
+                world.s3.fault(matching, 1, fault);
+            }
+            let begun = Instant::now();
+            let work = tempfile::tempdir_in(world.work.path()).unwrap();
+            let error = crate::write(place, work.path(), options(), &lines(3)).unwrap_err();
+            assert!(begun.elapsed().as_secs() < 5, "was tried again: {error}");
+            assert!(!error.is_retryable(), "{error:?}");
+            chain(&error)
+        };
+        let stage = world.place("p");
+
+        let elsewhere = told(&stage, "GET", Some(Fault::Elsewhere("ap-south-1")));
+        assert!(
+            elsewhere.contains(
+                "the bucket stage is in the region ap-south-1, but eu-central-1 was asked: set the region to \
+                 ap-south-1"
+            ),
+            "{elsewhere}"
+        );
+        let denied = told(&stage, "PUT", Some(Fault::Refuse(403, "AccessDenied")));
+        assert!(denied.starts_with("no permission to write s3://stage/p/data/"), "{denied}");
+        assert!(denied.contains("the role or user needs s3:ListBucket on stage"), "{denied}");
+        let nobody = Place::from("s3://nobody/p").with_aws(&world.aws);
+        let missing = told(&nobody, "", None);
+        assert!(missing.starts_with("s3://nobody/p/data does not exist"), "{missing}");
+        assert!(missing.contains("there is no bucket nobody: make it"), "{missing}");
+    });
+}
+
+#[test]
+fn a_wrong_secret_is_told() {
+    with_secret("bucket::a_wrong_secret_is_told", "wrong", || {
+        let world = World::new();
+        let work = world.work.path();
+        let error = crate::write(&world.place("p"), work, options(), &lines(3)).unwrap_err();
+        assert!(matches!(error, Error::Permission { .. }), "{error:?}");
+        assert!(chain(&error).contains("S3 does not know these credentials"), "{}", chain(&error));
+    });
+}
+
+#[test]
+fn no_region_is_guessed() {
+    with_credentials("bucket::no_region_is_guessed", || {
+        let error = ImportReader::open("s3://stage/p").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot use s3://stage/p: no region is set: set AWS_REGION to the bucket's region"
+        );
+        let error = Aws::connect(&AwsOptions::default()).unwrap_err();
+        assert!(matches!(error, Error::NoRegion), "{error:?}");
+    });
+}
