@@ -59,6 +59,10 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// The way back: DynamoDB JSON files to Redis commands (RESP)
     Restore(Restore),
+    /// Hold our items against a small export that DynamoDB wrote
+    CompareFormat(CompareFormat),
+    /// A cache in front of the table
+    Dax(Dax),
     /// Print the JSON schema of a mapping file
     Schema,
     /// Print a shell's completion script
@@ -75,12 +79,17 @@ pub(crate) enum Command {
     },
 }
 
-/// Which dump, and which of its keys.
+/// Which source, and which of its keys.
 #[derive(Args, Debug)]
 pub(crate) struct Source {
-    /// The RDB file, plain or compressed (gzip, zstd, lz4, Valkey VCS)
-    #[arg(long, value_name = "DUMP")]
-    pub(crate) from: PathBuf,
+    /// Where the keys are: an RDB file, plain or compressed; a folder, pattern or s3:// prefix of
+    /// such files (repeat for more); an append-only file or its folder; redis://[USER@]HOST:PORT,
+    /// rediss://…, unix:///PATH, redis+sentinel://HOST:PORT,…/PRIMARY
+    #[arg(long, value_name = "SOURCE", required = true)]
+    pub(crate) from: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) server: Server,
 
     /// Only these databases [default: all]
     #[arg(long, value_name = "N", value_delimiter = ',')]
@@ -101,6 +110,74 @@ pub(crate) struct Source {
     /// Worker threads [default: one a core]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<std::num::NonZeroUsize>,
+}
+
+/// How a live server is reached and read.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Live servers")]
+pub(crate) struct Server {
+    /// How a live server is read
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) via: Via,
+
+    /// The ACL user, where the URL names none
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+
+    /// The environment variable with the password
+    #[arg(long, value_name = "NAME", default_value = "REDIS_PASSWORD")]
+    pub(crate) password_env: String,
+
+    /// The file with the password, in place of the variable
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+
+    /// The ACL user of the Sentinels
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sentinel_user: Option<String>,
+
+    /// The environment variable with the password of the Sentinels
+    #[arg(long, value_name = "NAME", default_value = "REDIS_SENTINEL_PASSWORD")]
+    pub(crate) sentinel_password_env: String,
+
+    /// The certificates that may have signed the server's, as PEM [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+
+    /// Our own certificate, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The key of our own certificate, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// The name that the server's certificate has [default: the host]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tls_server_name: Option<String>,
+
+    /// Read from replicas where there are any
+    #[arg(long)]
+    pub(crate) replicas: bool,
+
+    /// Read no more than so many keys a second
+    #[arg(long, value_name = "N")]
+    pub(crate) max_keys_per_second: Option<u64>,
+
+    /// Read no more than so many bytes of values a second
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) max_bytes_per_second: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Via {
+    /// SCAN, and DUMP of every key
+    #[default]
+    Scan,
+    /// SCAN, and a command of the key's type: where DUMP is forbidden
+    Typed,
+    /// A snapshot, asked for as replicas do (PSYNC)
+    Rdb,
 }
 
 /// How records become items.
@@ -158,6 +235,79 @@ pub(crate) enum Compress {
     Zstd,
 }
 
+/// How items get into a table.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Tables")]
+pub(crate) struct Load {
+    /// How items get into a table
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) load: By,
+
+    /// The bucket for the files of an import, s3://BUCKET/PREFIX
+    #[arg(long, value_name = "URL")]
+    pub(crate) stage: Option<String>,
+
+    /// Make the table if there is none, by the mapping's [table]
+    #[arg(long)]
+    pub(crate) create_table: bool,
+
+    /// Leave alone what the table has already
+    #[arg(long, conflicts_with = "if_newer")]
+    pub(crate) if_absent: bool,
+
+    /// Replace what the table has already only where this attribute is greater
+    #[arg(long, value_name = "ATTRIBUTE")]
+    pub(crate) if_newer: Option<String>,
+
+    /// Stay below so many write units a second
+    #[arg(long, value_name = "N")]
+    pub(crate) max_write_units: Option<u64>,
+
+    /// Try an import with so many of the files, into the table NAME-sample
+    #[arg(long, value_name = "FILES")]
+    pub(crate) sample: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum By {
+    /// BatchWriteItem, into a table that exists
+    #[default]
+    Live,
+    /// Files in S3 and ImportTable, which makes the table
+    Import,
+    /// Files in S3 and StartBulkPutItems, into a table that exists
+    Bulk,
+}
+
+/// As whom AWS is asked, and where; what is not said is looked for as all AWS tools do.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "AWS")]
+pub(crate) struct Aws {
+    /// The region of the table and the bucket [default: AWS_REGION, or the profile's]
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+
+    /// A profile of ~/.aws/config [default: AWS_PROFILE]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+
+    /// A role to take on
+    #[arg(long, value_name = "ARN")]
+    pub(crate) assume_role: Option<String>,
+
+    /// Where DynamoDB is, if not where the region has it
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+
+    /// Where S3 is, if not where the region has it
+    #[arg(long, value_name = "URL")]
+    pub(crate) s3_endpoint_url: Option<String>,
+
+    /// Where CloudWatch Logs is, if not where the region has it
+    #[arg(long, value_name = "URL")]
+    pub(crate) logs_endpoint_url: Option<String>,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnError {
     /// Stop at the first record that cannot be carried
@@ -185,9 +335,13 @@ pub(crate) struct Check {
     pub(crate) source: Source,
     #[command(flatten)]
     pub(crate) rules: Rules,
-    /// The folder or URL to write to: DIR, file://…, s3://…
-    #[arg(long, value_name = "DIR")]
+    /// Where to: files below DIR, file://… or s3://…, or a table, dynamodb://NAME
+    #[arg(long, value_name = "TARGET")]
     pub(crate) to: Option<String>,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    #[command(flatten)]
+    pub(crate) aws: Aws,
     /// Print the result as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -216,10 +370,14 @@ pub(crate) struct Run {
     pub(crate) rules: Rules,
     #[command(flatten)]
     pub(crate) files: Files,
-    /// The folder or URL to write to: DIR, file://…, s3://…
-    #[arg(long, value_name = "DIR")]
+    /// Where to: files below DIR, file://… or s3://…, or a table, dynamodb://NAME
+    #[arg(long, value_name = "TARGET")]
     pub(crate) to: String,
-    /// Where the run keeps its state [default: DIR/run; needed when DIR is not local]
+    #[command(flatten)]
+    pub(crate) load: Load,
+    #[command(flatten)]
+    pub(crate) aws: Aws,
+    /// Where the run keeps its state [default: DIR/run; needed when TARGET is not local]
     #[arg(long, value_name = "DIR")]
     pub(crate) work: Option<PathBuf>,
     /// What to do with a record that cannot be carried
@@ -237,8 +395,8 @@ pub(crate) struct Run {
 
 #[derive(Args, Debug)]
 pub(crate) struct Status {
-    /// The folder or URL that the run writes to
-    #[arg(long, value_name = "DIR")]
+    /// What the run writes to: a folder, a URL, or dynamodb://NAME
+    #[arg(long, value_name = "TARGET")]
     pub(crate) to: String,
     /// Where the run keeps its state [default: DIR/run]
     #[arg(long, value_name = "DIR")]
@@ -250,12 +408,16 @@ pub(crate) struct Status {
 
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
-    /// The RDB file that the run read [default: the run's own]
-    #[arg(long, value_name = "DUMP")]
-    pub(crate) from: Option<PathBuf>,
-    /// The folder or URL that the run wrote to
-    #[arg(long, value_name = "DIR")]
+    /// The source to compare with [default: the one that the run read]
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) from: Vec<String>,
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// What the run wrote to: a folder, a URL, or dynamodb://NAME
+    #[arg(long, value_name = "TARGET")]
     pub(crate) to: String,
+    #[command(flatten)]
+    pub(crate) aws: Aws,
     /// Where the run keeps its state [default: DIR/run]
     #[arg(long, value_name = "DIR")]
     pub(crate) work: Option<PathBuf>,
@@ -281,6 +443,41 @@ pub(crate) struct Inspect {
     pub(crate) separator: char,
     #[command(flatten)]
     pub(crate) shown: Shown,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CompareFormat {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    #[command(flatten)]
+    pub(crate) rules: Rules,
+    /// The export: its folder, a file of {"Item": …} lines, or what `aws dynamodb scan` printed
+    #[arg(long, value_name = "PATH")]
+    pub(crate) export: String,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Dax {
+    #[command(subcommand)]
+    pub(crate) command: DaxCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DaxCommand {
+    /// Print the CloudFormation template of a DAX cluster; nothing is created
+    Plan(DaxPlan),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DaxPlan {
+    /// The mapping file, whose [table] names the table
+    #[arg(long, value_name = "FILE", required_unless_present = "table")]
+    pub(crate) mapping: Option<PathBuf>,
+    /// The table
+    #[arg(long, value_name = "NAME", conflicts_with = "mapping")]
+    pub(crate) table: Option<String>,
 }
 
 #[derive(Args, Debug)]

@@ -67,24 +67,38 @@ impl fmt::Display for Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        const RESUME: &str = "run the same command with --resume";
         let (code, hint) = match &error {
-            Error::Source(keystar_extract::Error::Dump(dump)) => (Self::SOURCE, source_hint(dump)),
-            Error::Source(_) | Error::Export(_) => (Self::SOURCE, None),
+            Error::Source(keystar_extract::Error::Dump(dump)) => {
+                (Self::SOURCE, source_hint(dump).map(str::to_owned))
+            }
+            Error::Source(source @ keystar_extract::Error::Url { .. }) => {
+                (Self::USAGE, source.hint())
+            }
+            Error::Source(source) => (Self::SOURCE, source.hint()),
+            Error::Export(export) => (Self::SOURCE, export.hint().map(str::to_owned)),
             Error::Mapping(_) => (Self::MAPPING, None),
-            Error::Target(_) => (Self::TARGET, Some("run the same command with --resume")),
-            Error::Work { .. } => (Self::TARGET, Some("run the same command with --resume")),
+            Error::Target(target) => {
+                (Self::TARGET, Some(target.hint().unwrap_or(RESUME).to_owned()))
+            }
+            Error::Work { .. } => (Self::TARGET, Some(RESUME.to_owned())),
             Error::Rejected { corrupt, .. } => (
                 if *corrupt { Self::SOURCE } else { Self::REJECTED },
-                Some("with --on-error reject it is set aside in the reject file instead"),
+                Some("with --on-error reject it is set aside in the reject file instead".into()),
             ),
             Error::Occupied { state, .. } => (
                 Self::OCCUPIED,
-                Some(match state {
-                    Occupied::Unfinished => "--resume goes on with it, --restart begins again",
-                    Occupied::Finished => "--restart throws its files away and writes them again",
-                    Occupied::OtherRun => "choose another --to, or --restart to throw it away",
-                    _ => "choose an empty folder",
-                }),
+                Some(
+                    match state {
+                        Occupied::Unfinished => "--resume goes on with it, --restart begins again",
+                        Occupied::Finished => {
+                            "--restart throws its files away and writes them again"
+                        }
+                        Occupied::OtherRun => "choose another --to, or --restart to throw it away",
+                        _ => "choose an empty folder",
+                    }
+                    .to_owned(),
+                ),
             ),
             Error::Usage(_) => (Self::USAGE, None),
             _ => (Self::TARGET, None),

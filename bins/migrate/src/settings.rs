@@ -8,12 +8,16 @@ use std::{
 };
 
 use jiff::Timestamp;
+use keystar_extract::{Access, Secret, Source};
 use keystar_mapping::{Mapping, SpecError};
-use keystar_pipeline::{MigrationSpec, Selection, Start, recorded, work_dir};
+use keystar_pipeline::{
+    By, Error, Input, Load, MigrationOptions, MigrationSpec, Present, Reach, Selection, Start, Via, recorded, work_dir,
+};
 use keystar_rdb::UnixMillis;
+use keystar_transfer::AwsOptions;
 
 use crate::{
-    cli::{self, Compress, Format, OnError},
+    cli::{self, Compress, Format, OnError, Server},
     exit::Failure,
 };
 
@@ -81,6 +85,44 @@ pub(crate) fn salt(variable: &str) -> Option<Vec<u8>> {
     std::env::var_os(variable).map(|salt| salt.into_encoded_bytes())
 }
 
+/// Where the records come from.
+pub(crate) fn input(from: &[String], server: &Server) -> Result<Input, Failure> {
+    let via = match server.via {
+        cli::Via::Scan => Via::Scan,
+        cli::Via::Typed => Via::Typed,
+        cli::Via::Rdb => Via::Rdb,
+    };
+    Ok(Input::new(from, via)?)
+}
+
+/// How a live server is reached. Secrets come from the environment or from a file: arguments can be
+/// seen by everybody.
+pub(crate) fn reach(server: &Server) -> Result<Reach, Failure> {
+    let secret = |variable: &str| std::env::var(variable).ok().map(Secret::new);
+    let password = match &server.password_file {
+        Some(path) => {
+            let text = fs::read_to_string(path).map_err(|error| {
+                Failure::usage(error).hint(format!("the password file is {}", path.display()))
+            })?;
+            Some(Secret::new(text.trim_end_matches(['\r', '\n'])))
+        }
+        None => secret(&server.password_env),
+    };
+    let mut access = Access::default()
+        .with_user(server.user.clone())
+        .with_password(password)
+        .with_sentinel_user(server.sentinel_user.clone())
+        .with_sentinel_password(secret(&server.sentinel_password_env))
+        .with_ca(server.tls_ca.clone())
+        .with_server_name(server.tls_server_name.clone())
+        .with_replicas(server.replicas);
+    if let (Some(certificate), Some(key)) = (&server.tls_cert, &server.tls_key) {
+        access = access.with_certificate(certificate, key);
+    }
+    let limits = (server.max_keys_per_second, server.max_bytes_per_second);
+    Ok(Reach::default().with_access(access).with_limits(limits.0, limits.1))
+}
+
 pub(crate) fn selection(source: &cli::Source) -> Result<Selection, Failure> {
     Selection::new()
         .with_dbs(source.db.clone())
@@ -95,14 +137,58 @@ pub(crate) fn jobs(given: Option<NonZeroUsize>) -> NonZeroUsize {
 }
 
 pub(crate) fn migration(run: &cli::Run, rules: &Rules) -> Result<MigrationSpec, Failure> {
-    let spec = MigrationSpec::new(&run.source.from, &run.to)?
+    let from = input(&run.source.from, &run.source.server)?;
+    let spec = MigrationSpec::new(from, &run.to)?
         .with_selection(selection(&run.source)?)
         .with_mapping(rules.text.clone(), rules.salt.as_deref())
         .with_as_of(rules.as_of)
         .with_format(format_name(run.files.format), compression_name(run.files.compress))
         .with_max_file(run.files.max_file_bytes, run.files.max_file_items)
         .with_stop_at_reject(run.on_error == OnError::Fail);
-    Ok(spec)
+    Ok(spec.with_load(load(&run.load))?)
+}
+
+/// How items get into a table.
+pub(crate) fn load(load: &cli::Load) -> Load {
+    let present = match (&load.if_newer, load.if_absent) {
+        (Some(attribute), _) => Present::ReplacedIfNewer(attribute.clone()),
+        (None, true) => Present::Stays,
+        (None, false) => Present::Replaced,
+    };
+    Load::by(match load.load {
+        cli::By::Live => By::Live,
+        cli::By::Import => By::Import,
+        cli::By::Bulk => By::Bulk,
+    })
+    .with_stage(load.stage.clone())
+    .with_create(load.create_table)
+    .with_present(present)
+    .with_units(load.max_write_units)
+    .with_sample(load.sample)
+}
+
+/// As whom AWS is asked, and where.
+pub(crate) fn aws(aws: &cli::Aws) -> AwsOptions {
+    let mut options = AwsOptions::default();
+    options.region = aws.region.clone();
+    options.profile = aws.profile.clone();
+    options.assume_role = aws.assume_role.clone();
+    options.endpoint_url = aws.endpoint_url.clone();
+    options.s3_endpoint_url = aws.s3_endpoint_url.clone();
+    options.logs_endpoint_url = aws.logs_endpoint_url.clone();
+    options
+}
+
+/// What a command that reads needs to know and must not keep.
+pub(crate) fn options(source: &cli::Source) -> Result<MigrationOptions, Failure> {
+    Ok(MigrationOptions::new(jobs(source.jobs), now()).with_reach(reach(&source.server)?))
+}
+
+/// The source of a command, at its beginning.
+pub(crate) fn open(source: &cli::Source) -> Result<Box<dyn Source>, Failure> {
+    let input = input(&source.from, &source.server)?;
+    let opened = input.open(&selection(source)?, &reach(&source.server)?);
+    Ok(opened.map_err(Error::Source)?)
 }
 
 /// The work directory of the run that wrote to `to`.

@@ -5,7 +5,7 @@ use keystar_rdb::{Head, Kind, Record, UnixMillis};
 
 use crate::error::SpecError;
 use crate::rule::{KeyKept, Rule, own_names};
-use crate::spec::{DbStyle, Expired, MappingSpec, NamesSpec, Unmatched};
+use crate::spec::{DbStyle, Expired, MappingSpec, NamesSpec, TableSettings, Unmatched};
 use crate::template::Found;
 
 /// A checked mapping: Redis records to DynamoDB items by rule, and back.
@@ -34,6 +34,7 @@ use crate::template::Found;
 #[derive(Debug)]
 pub struct Mapping {
     pub(crate) table: Table,
+    settings: TableSettings,
     pub(crate) names: NamesSpec,
     pub(crate) ttl: String,
     pub(crate) rules: Vec<Rule>,
@@ -146,6 +147,12 @@ impl Mapping {
     #[must_use]
     pub const fn table(&self) -> &Table {
         &self.table
+    }
+
+    /// What the table has besides its items.
+    #[must_use]
+    pub const fn settings(&self) -> &TableSettings {
+        &self.settings
     }
 
     /// How the number of a database shows; with [`DbStyle::Folder`] the caller keeps the
@@ -298,6 +305,7 @@ impl TryFrom<MappingSpec> for Mapping {
         }
         Ok(Self {
             table,
+            settings: spec.table.settings,
             names: spec.names,
             ttl,
             rules,

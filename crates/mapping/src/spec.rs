@@ -85,6 +85,60 @@ pub struct TableSpec {
     /// The attribute that holds when an item expires, in epoch seconds; by default `ttl`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_attribute: Option<String>,
+    /// What the table has besides its items, where it is made or loaded for you.
+    #[serde(default)]
+    pub settings: TableSettings,
+}
+
+/// What a table has that its items do not ask for.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct TableSettings {
+    /// The key that encrypts it: `owned` by DynamoDB (the default, without cost), `managed` by AWS
+    /// in the account, or the ARN, id or alias of one's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<String>,
+    /// Read units a second that billing by request may reach.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_read_units: Option<u64>,
+    /// Write units a second that billing by request may reach.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_write_units: Option<u64>,
+    /// Read units a second that a new table can take at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm_read_units: Option<u64>,
+    /// Write units a second that a new table can take at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm_write_units: Option<u64>,
+    /// Whether items expire by the TTL attribute once all are loaded; by default they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expire: Option<bool>,
+    /// Whether the loaded table can be restored to any second of the last 35 days, and exported.
+    pub point_in_time_recovery: bool,
+    /// Whether the loaded table can be deleted only once that is allowed.
+    pub deletion_protection: bool,
+    /// What the loaded table's stream of changes shows; none by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamImages>,
+    /// The loaded table's tags.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// What a table's stream shows of a change.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum StreamImages {
+    /// The key of the item.
+    Keys,
+    /// The item after the change.
+    New,
+    /// The item before the change.
+    Old,
+    /// Both.
+    NewAndOld,
 }
 
 /// What the attributes are called that the mapping itself writes.

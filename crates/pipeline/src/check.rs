@@ -3,11 +3,11 @@
 use std::{fmt, fs, io, path::Path};
 
 use futures_executor::block_on;
-use keystar_extract::{Batch, Source};
+use keystar_extract::{Batch, RdbFile};
 use keystar_transfer::local_folder;
 use serde::Serialize;
 
-use crate::{Error, MigrationSpec, migration::work_dir, text::bytes};
+use crate::{Error, MigrationOptions, MigrationSpec, Reach, migration::work_dir, text::bytes};
 
 /// What was looked at, and what was found.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -75,9 +75,9 @@ const TEXT_PER_DUMP_BYTE: u64 = 2;
 /// # Errors
 ///
 /// The dump cannot be opened, or is none.
-pub fn check(spec: &MigrationSpec, work: Option<&Path>) -> Result<Checks, Error> {
+pub fn check(spec: &MigrationSpec, options: &MigrationOptions) -> Result<Checks, Error> {
     let mut checks = Checks::default();
-    source(spec, &mut checks)?;
+    source(spec, &options.reach, &mut checks)?;
     checks.push(
         "mapping",
         State::Ok,
@@ -87,14 +87,13 @@ pub fn check(spec: &MigrationSpec, work: Option<&Path>) -> Result<Checks, Error>
         },
     );
     if !spec.to.is_empty() {
-        target(spec, work, &mut checks)?;
+        target(spec, options.work.as_deref(), &mut checks)?;
     }
     Ok(checks)
 }
 
-fn source(spec: &MigrationSpec, checks: &mut Checks) -> Result<(), Error> {
-    let mut source = spec.open_source()?;
-    let compression = source.compression();
+fn source(spec: &MigrationSpec, reach: &Reach, checks: &mut Checks) -> Result<(), Error> {
+    let mut source = spec.open_source(reach)?;
     let mut batch = Batch::new();
     block_on(source.fill(&mut batch)).map_err(Error::Source)?;
     let remarks = batch.remarks();
@@ -104,7 +103,10 @@ fn source(spec: &MigrationSpec, checks: &mut Checks) -> Result<(), Error> {
             found = format!("{found}, written by {} {value}", key.trim_end_matches("-ver"));
         }
     }
-    found = format!("{found}, {} {}", bytes(spec.from_bytes), compression.name());
+    if let Some(path) = spec.from.dump() {
+        let dump = RdbFile::open(path, spec.selection.options()).map_err(Error::Source)?;
+        found = format!("{found}, {} {}", bytes(spec.from_bytes), dump.compression().name());
+    }
     checks.push("source", State::Ok, found);
     for warning in &remarks.warnings {
         checks.push("source", State::Warning, warning.clone());

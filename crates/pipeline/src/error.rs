@@ -16,6 +16,14 @@ pub enum Error {
     /// The export that items are held against cannot be read.
     #[error("the export cannot be read")]
     Export(#[source] keystar_transfer::Error),
+    /// The service that was to load the files into a table loaded nothing.
+    #[error("table {table} was not loaded: {reason}")]
+    Load {
+        /// The table.
+        table: String,
+        /// The service's words, and what to do.
+        reason: String,
+    },
     /// The mapping does not hold.
     #[error("the mapping does not hold")]
     Mapping(#[source] keystar_mapping::SpecError),

@@ -12,8 +12,10 @@ mod document;
 pub mod elt;
 mod error;
 mod fingerprint;
+mod input;
 mod inspect;
 mod ledger;
+mod load;
 mod mapper;
 mod migration;
 mod names;
@@ -30,7 +32,10 @@ mod restore;
 mod reverse;
 mod selection;
 mod spool;
+#[cfg(feature = "live")]
+mod table;
 mod tally;
+mod target;
 mod text;
 mod units;
 mod verification;
@@ -43,10 +48,12 @@ pub use conveyor::Interrupt;
 pub use dax::dax_template;
 pub use diff::{Difference, Unlike};
 pub use error::{Error, Occupied};
+pub use input::{Input, Reach, Via};
 pub use inspect::{
     DatabaseRow, EncodingRow, Fact, InspectOptions, Inspection, LargeKey, PrefixCover, PrefixRow,
     TypeRow, inspect,
 };
+pub use load::{By, Load, Loaded, Present};
 pub use migration::{
     MigrationOptions, MigrationSpec, Status, migrate, recorded, status, verify_run, work_dir,
 };

@@ -13,24 +13,26 @@ use std::{
 
 use futures_executor::block_on;
 use jiff::Timestamp;
-use keystar_extract::{Batch, Entry, Position, RdbFile, RdbOptions, Source};
+use keystar_extract::{Batch, Entry, Position, Source};
 use keystar_mapping::{DbStyle, Lines, Losses, Mapping, RuleIndex};
 use keystar_rdb::{Db, Frame, UnixMillis};
 use keystar_transfer::{
-    Encoded, ImportOptions, ImportReader, ImportWriter, ItemEncoder, ItemSink, Mark, Offloads,
+    Encoded, ImportOptions, ImportReader, ItemEncoder, ItemSink, Mark, Offloads,
     Origin, Receipt, local_folder,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Counts, Error, Interrupt, Progress, Report, Start, Verification, VerifyOptions,
+    By, Counts, Error, Input, Interrupt, Load, Progress, Reach, Report, Start, Verification, VerifyOptions,
     conveyor::{Ended, Work, convey},
+    load::table_name,
     mapper::{Clerk, Fate, Mapper, Verdict},
     names::Names,
     rejects::{self, RejectFile, Rejected},
     report,
     selection::Selection,
+    target::Target,
     text, verify,
     workdir::WorkDir,
 };
@@ -40,14 +42,18 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct MigrationSpec {
-    /// The dump.
-    pub from: PathBuf,
-    /// The dump's size in bytes, which tells how many files are worth writing side by side.
+    /// Where the records come from.
+    pub from: Input,
+    /// The source's size in bytes, which tells how many files are worth writing side by side; 0 of a
+    /// live server.
     pub from_bytes: u64,
     /// Which of its keys.
     pub selection: Selection,
-    /// Where the files go: a folder or a URL.
+    /// Where the items go: a folder or a URL of files, or a table, `dynamodb://NAME`.
     pub to: String,
+    /// How they get into a table.
+    #[serde(default)]
+    pub load: Load,
     /// The mapping, as the user wrote it; `None` for the default.
     pub mapping: Option<String>,
     /// Tells salts apart without telling the salt.
@@ -67,19 +73,26 @@ pub struct MigrationSpec {
 }
 
 impl MigrationSpec {
-    /// The default migration of a dump: everything, to gzipped DynamoDB JSON.
+    /// The default migration of a source: everything, to gzipped DynamoDB JSON.
     ///
     /// # Errors
     ///
     /// The dump cannot be found.
-    pub fn new(from: impl Into<PathBuf>, to: impl Into<String>) -> Result<Self, Error> {
+    pub fn new(from: impl Into<Input>, to: impl Into<String>) -> Result<Self, Error> {
         let from = from.into();
-        let source = RdbFile::open(&from, RdbOptions::default()).map_err(Error::Source)?;
+        let from_bytes = match from.is_live() {
+            true => 0,
+            false => {
+                let source = from.open(&Selection::default(), &Reach::default());
+                source.map_err(Error::Source)?.total_bytes().unwrap_or(0)
+            }
+        };
         Ok(Self {
             from,
-            from_bytes: source.total_bytes().unwrap_or(0),
+            from_bytes,
             selection: Selection::default(),
             to: to.into(),
+            load: Load::default(),
             mapping: None,
             salt_check: None,
             as_of: None,
@@ -96,6 +109,26 @@ impl MigrationSpec {
     pub fn with_selection(mut self, selection: Selection) -> Self {
         self.selection = selection;
         self
+    }
+
+    /// Sets how the items get into a table.
+    ///
+    /// # Errors
+    ///
+    /// It does not fit the target, or not all of it goes together.
+    pub fn with_load(mut self, load: Load) -> Result<Self, Error> {
+        load.check(table_name(&self.to).is_some())?;
+        self.load = load;
+        Ok(self)
+    }
+
+    /// Where the files of the run go, if there are any.
+    pub fn files(&self) -> Option<&str> {
+        match (table_name(&self.to), self.load.by) {
+            (None, _) => Some(&self.to),
+            (Some(_), By::Live) => None,
+            (Some(_), _) => self.load.stage.as_deref(),
+        }
     }
 
     /// Notes the mapping as it was written, and which salt it hashes with.
@@ -154,8 +187,8 @@ impl MigrationSpec {
         })
     }
 
-    pub(crate) fn open_source(&self) -> Result<RdbFile, Error> {
-        RdbFile::open(&self.from, self.selection.options()).map_err(Error::Source)
+    pub(crate) fn open_source(&self, reach: &Reach) -> Result<Box<dyn Source>, Error> {
+        self.from.open(&self.selection, reach).map_err(Error::Source)
     }
 
     /// How the files are written; `created` is the time that the manifest tells.
@@ -175,11 +208,15 @@ impl MigrationSpec {
             .with_lanes(self.lanes())
             .with_max_file(self.max_file_bytes, self.max_file_items)
             .with_created(rfc3339(created))
+            .with_repeats(self.from.is_live())
             .with_spec_hash(hex(&Sha256::digest(mapping_text))))
     }
 
     /// Files that are written side by side: one for a small dump, so that it gives one file.
     fn lanes(&self) -> usize {
+        if self.from.is_live() {
+            return MAX_LANES;
+        }
         let lanes = self.from_bytes.div_ceil(BYTES_PER_LANE);
         usize::try_from(lanes).unwrap_or(MAX_LANES).clamp(1, MAX_LANES)
     }
@@ -205,12 +242,17 @@ pub struct MigrationOptions {
     pub now: UnixMillis,
     /// What the mapping's `hash` casts are salted with.
     pub salt: Option<Vec<u8>>,
+    /// How a live server is reached.
+    pub reach: Reach,
+    /// As whom AWS is asked, and where.
+    #[cfg(feature = "live")]
+    pub aws: keystar_transfer::AwsOptions,
 }
 
 impl MigrationOptions {
     /// A fresh run on this many threads.
     pub fn new(jobs: NonZeroUsize, now: UnixMillis) -> Self {
-        Self { work: None, start: Start::Fresh, jobs, now, salt: None }
+        Self { work: None, start: Start::Fresh, jobs, now, salt: None, reach: Reach::default(), #[cfg(feature = "live")] aws: Default::default() }
     }
 
     /// Keeps the run's state in this folder.
@@ -224,6 +266,21 @@ impl MigrationOptions {
     #[must_use]
     pub fn with_salt(mut self, salt: Option<Vec<u8>>) -> Self {
         self.salt = salt;
+        self
+    }
+
+    /// Reaches a live server so.
+    #[must_use]
+    pub fn with_reach(mut self, reach: Reach) -> Self {
+        self.reach = reach;
+        self
+    }
+
+    /// Asks AWS as this one, and there.
+    #[cfg(feature = "live")]
+    #[must_use]
+    pub fn with_aws(mut self, aws: keystar_transfer::AwsOptions) -> Self {
+        self.aws = aws;
         self
     }
 
@@ -283,7 +340,7 @@ pub fn migrate(
         return migrate_one(spec, options, interrupt, progress);
     }
     let mut whole: Option<Report> = None;
-    for db in databases(spec)? {
+    for db in databases(spec, &options.reach)? {
         let folder = format!("db{db}");
         let work = options.work.as_ref().map(|work| work.join(&folder));
         let mut one = spec.clone();
@@ -323,12 +380,17 @@ fn migrate_one(
         return Ok(report);
     }
     let mapping = spec.mapping(options)?.with_as_of(UnixMillis(run.as_of));
-    let mut session = Session::open(&run, &mapping, &work, resumed, options.start)?;
+    let target = Target::find(spec, &mapping, options)?;
+    target.prepare(&work)?;
+    let mut session = Session::open(&run, &mapping, &work, &target, resumed, options)?;
     let ended = session.copy(options.jobs, interrupt, progress)?;
     let mut report = match ended {
         Ended::Interrupted => session.pause()?,
         Ended::Complete => session.seal()?,
     };
+    if report.complete {
+        target.finish(&run, &work, &mut report, interrupt, progress)?;
+    }
     report.seconds = began.elapsed().as_secs_f64();
     if report.complete {
         work.save_report(&report)?;
@@ -337,8 +399,8 @@ fn migrate_one(
 }
 
 /// The databases that hold a key of the selection.
-fn databases(spec: &MigrationSpec) -> Result<BTreeSet<Db>, Error> {
-    let mut source = spec.open_source()?;
+fn databases(spec: &MigrationSpec, reach: &Reach) -> Result<BTreeSet<Db>, Error> {
+    let mut source = spec.open_source(reach)?;
     let mut batch = Batch::new();
     let mut dbs = BTreeSet::new();
     while block_on(source.fill(&mut batch)).map_err(Error::Source)? {
@@ -346,6 +408,7 @@ fn databases(spec: &MigrationSpec) -> Result<BTreeSet<Db>, Error> {
             match entry {
                 Entry::Frame(frame) => dbs.insert(frame.head.db),
                 Entry::Part { part, .. } => dbs.insert(part.head.db),
+                Entry::Record { head, .. } => dbs.insert(head.db),
                 Entry::Failed { failure, .. } => dbs.insert(failure.db),
                 _ => false,
             };
@@ -387,9 +450,10 @@ impl PartialEq for Run {
 /// One process's share of a run.
 struct Session<'r> {
     run: &'r Run,
+    options: &'r MigrationOptions,
     mapping: &'r Mapping,
     work: &'r WorkDir,
-    source: Option<RdbFile>,
+    source: Option<Box<dyn Source>>,
     sink: Box<dyn ItemSink>,
     offloads: Offloads,
     rejects: RejectFile,
@@ -405,32 +469,35 @@ impl<'r> Session<'r> {
         run: &'r Run,
         mapping: &'r Mapping,
         work: &'r WorkDir,
+        target: &Target,
         resumed: bool,
-        start: Start,
+        options: &'r MigrationOptions,
     ) -> Result<Self, Error> {
         let spec = &run.spec;
         let checkpoint: Option<Checkpoint> = if resumed { work.checkpoint()? } else { None };
         let unread = checkpoint.as_ref().is_none_or(|checkpoint| checkpoint.position.is_some());
+        let checkpoint = checkpoint.filter(|_| !unread || spec.from.is_resumable());
         let Checkpoint { position, mark, tally, reject_bytes } = checkpoint.unwrap_or_default();
-        let mut source = spec.open_source()?;
-        if let Some(position) = &position {
-            block_on(source.resume(position)).map_err(Error::Source)?;
-        }
-        let options = spec.import_options(mapping, UnixMillis(run.as_of))?;
-        let offloads = Offloads::open(&spec.to).map_err(Error::Target)?;
-        if start == Start::Restart {
-            ImportWriter::clear(&spec.to).map_err(Error::Target)?;
-        }
-        let sink = match resumed {
-            true => ImportWriter::resume(&spec.to, &work.spill(), options, &mark),
-            false => ImportWriter::create(&spec.to, &work.spill(), options),
+        let source = match unread {
+            true => {
+                let mut source = spec.open_source(&options.reach)?;
+                if let Some(position) = &position {
+                    block_on(source.resume(position)).map_err(Error::Source)?;
+                }
+                Some(source)
+            }
+            false => None,
         };
+        let begun = (resumed.then_some(&mark), options.start);
+        let sink = target.sink(run, mapping, work, begun)?;
+        let offloads = target.offloads(spec, work)?;
         Ok(Self {
             run,
             mapping,
             work,
-            source: unread.then_some(source),
-            sink: Box::new(sink.map_err(Error::Target)?),
+            source,
+            options,
+            sink,
             offloads,
             rejects: RejectFile::open(work.rejects(), reject_bytes)?,
             tally,
@@ -448,7 +515,7 @@ impl<'r> Session<'r> {
         progress.start(source.total_bytes());
         let encoders = Encoders::of(self.sink.as_ref(), jobs);
         let work = Copying { mapping: self.mapping, mapper: Mapper::new(self.mapping), encoders };
-        convey(&mut source, jobs, interrupt, &work, |copied, batch| {
+        convey(source.as_mut(), jobs, interrupt, &work, |copied, batch| {
             self.take(copied, batch)?;
             progress.reach(batch.source_bytes(), self.tally.counts.read);
             Ok(())
@@ -501,10 +568,26 @@ impl<'r> Session<'r> {
         self.save(None, mark)?;
         let finished = self.sink.finish(&self.tally.retract);
         let receipt = block_on(finished).map_err(Error::Target)?;
-        self.tally.set_aside_duplicates(&receipt, &self.run.spec, &mut self.rejects)?;
+        let names = names(&self.run.spec, self.options, &receipt)?;
+        self.tally.set_aside_duplicates(&receipt, &names, &mut self.rejects)?;
         self.rejects.commit()?;
         Ok(self.tally.report(self.run, self.work, Some(&receipt)))
     }
+}
+
+/// The keys of the records that claim the same item, for the reject file.
+fn names(
+    spec: &MigrationSpec,
+    options: &MigrationOptions,
+    receipt: &Receipt,
+) -> Result<Names, Error> {
+    let pairs = receipt.duplicates.iter();
+    let offsets: BTreeSet<u64> = pairs.flat_map(|found| [found.first.0, found.second.0]).collect();
+    if offsets.is_empty() {
+        return Ok(Names::default());
+    }
+    let mut source = spec.open_source(&options.reach)?;
+    Names::find_in(source.as_mut(), &offsets, spec.from.is_ordered())
 }
 
 /// Four bytes of a digest tell two salts apart and give no salt away.
@@ -668,15 +751,9 @@ impl Tally {
     fn set_aside_duplicates(
         &mut self,
         receipt: &Receipt,
-        spec: &MigrationSpec,
+        names: &Names,
         rejects: &mut RejectFile,
     ) -> Result<(), Error> {
-        if receipt.duplicates.is_empty() {
-            return Ok(());
-        }
-        let pairs = receipt.duplicates.iter();
-        let offsets = pairs.flat_map(|found| [found.first.0, found.second.0]).collect();
-        let names = Names::find(&spec.from, spec.selection.options(), &offsets)?;
         let mut settled = BTreeSet::new();
         for found in &receipt.duplicates {
             if !settled.insert(found.second) {
@@ -698,7 +775,7 @@ impl Tally {
         let format_losses = receipt.map(|receipt| &receipt.losses).into_iter().flatten();
         Report {
             run: run.id.clone(),
-            from: run.spec.from.display().to_string(),
+            from: run.spec.from.name(),
             to: run.spec.to.clone(),
             rejects: work.rejects().display().to_string(),
             complete: receipt.is_some(),
@@ -712,6 +789,7 @@ impl Tally {
             files: receipt.map_or(0, |receipt| receipt.files.len() as u64),
             bytes: receipt.map_or(0, |receipt| receipt.bytes),
             stored_bytes: receipt.map_or(0, |receipt| receipt.stored_bytes),
+            loaded: None,
             seconds: 0.0,
         }
     }
@@ -752,7 +830,7 @@ pub fn status(work: &Path) -> Result<Option<Status>, Error> {
     Ok(Some(Status {
         run: run.id,
         finished: report.is_some(),
-        from: run.spec.from.display().to_string(),
+        from: run.spec.from.name(),
         to: run.spec.to,
         offset: match position {
             None => Some(0),
@@ -800,14 +878,14 @@ pub fn recorded(work: &Path) -> Result<Option<MigrationSpec>, Error> {
     Ok(WorkDir::new(work).run::<Run>()?.map(|run| run.spec))
 }
 
-/// Compares the files of the run in a work directory with its dump, or with `from` instead.
+/// Compares the files of the run in a work directory with its source, or with `from` instead.
 ///
 /// # Errors
 ///
 /// There is no run, it is not finished, or either side cannot be read.
 pub fn verify_run(
     work: &Path,
-    from: Option<&Path>,
+    from: Option<Input>,
     options: &MigrationOptions,
     interrupt: &Interrupt,
     progress: &Progress,
@@ -818,20 +896,19 @@ pub fn verify_run(
     work.report::<Report>()?.ok_or_else(no_run)?;
     let mut spec = run.spec.clone();
     if let Some(from) = from {
-        spec.from = from.to_owned();
+        spec.from = from;
     }
     if spec.salt_check != salt_check(options.salt.as_deref()) {
         return Err(Error::Usage("the salt is not the one that the run hashed with".into()));
     }
     let mapping = spec.mapping(options)?.with_as_of(UnixMillis(run.as_of));
-    let reader = ImportReader::open(&spec.to).map_err(Error::Target)?;
+    let target = Target::find(&spec, &mapping, options)?;
+    let reader = ImportReader::open(target.files(&spec)?).map_err(Error::Target)?;
     let rejected = rejects::read(&work.rejects())?;
-    let selection = spec.selection.options();
-    let open = || -> Result<Box<dyn Source>, keystar_extract::Error> {
-        Ok(Box::new(RdbFile::open(&spec.from, selection.clone())?))
-    };
+    let open = || spec.from.open(&spec.selection, &options.reach);
     let options = VerifyOptions::new(&open, &reader, &mapping, work.root())
         .with_rejected(rejected.iter().map(|rejected| rejected.offset))
+        .with_ordered(spec.from.is_ordered())
         .with_jobs(options.jobs);
     verify(&options, interrupt, progress)
 }

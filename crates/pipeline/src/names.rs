@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_executor::block_on;
-use keystar_extract::{Batch, Entry, RdbFile, RdbOptions, Source};
+use keystar_extract::{Batch, Entry, Source};
 use keystar_rdb::Db;
 
 use crate::{
@@ -17,21 +17,13 @@ use crate::{
 pub(crate) struct Names(BTreeMap<u64, (Db, Vec<u8>)>);
 
 impl Names {
-    /// Looks for the records that begin at these offsets.
-    pub(crate) fn find(
-        path: &std::path::Path,
-        options: RdbOptions,
+    /// Looks for the records with these offsets, in a source that is at its start; `ordered` when
+    /// its offsets grow, so that the search may end with the last of them.
+    pub(crate) fn find_in(
+        source: &mut dyn Source,
         offsets: &BTreeSet<u64>,
+        ordered: bool,
     ) -> Result<Self, Error> {
-        if offsets.is_empty() {
-            return Ok(Self::default());
-        }
-        let mut source = RdbFile::open(path, options).map_err(Error::Source)?;
-        Self::find_in(&mut source, offsets)
-    }
-
-    /// The same in any source that is at its start.
-    pub(crate) fn find_in(source: &mut dyn Source, offsets: &BTreeSet<u64>) -> Result<Self, Error> {
         let mut names = BTreeMap::new();
         let Some(&last) = offsets.last() else { return Ok(Self(names)) };
         let mut batch = Batch::new();
@@ -43,7 +35,7 @@ impl Names {
                     Entry::Record { head, .. } => (head.offset, head.db, &*head.key),
                     _ => continue,
                 };
-                if offset > last {
+                if ordered && offset > last {
                     return Ok(Self(names));
                 }
                 if offsets.contains(&offset) {

@@ -6,7 +6,10 @@ use keystar_extract::Remarks;
 use keystar_mapping::Losses;
 use serde::{Deserialize, Serialize};
 
-use crate::text::{self, bytes, plural};
+use crate::{
+    Loaded,
+    text::{self, bytes, plural},
+};
 
 /// How every record that was read ended: `read = written + filtered + expired + rejected`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +129,9 @@ pub struct Report {
     pub bytes: u64,
     /// The files' bytes as they are stored.
     pub stored_bytes: u64,
+    /// What the service did that loaded the files into a table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loaded: Option<Loaded>,
     /// Wall time of the last session of this run, in seconds.
     pub seconds: f64,
 }
@@ -159,6 +165,9 @@ impl fmt::Display for Report {
         for warning in &self.warnings {
             writeln!(f, "warning: {warning}")?;
         }
+        if let Some(loaded) = &self.loaded {
+            writeln!(f, "{loaded}")?;
+        }
         if !self.complete {
             writeln!(f, "run the same command with --resume to go on")?;
         }
@@ -189,8 +198,11 @@ impl Report {
             true => String::new(),
             false => format!(", {stored} stored"),
         };
-        let files = plural(self.files, "file");
-        format!("{items} in {files}, {size}{stored}, in {:.1} s", self.seconds)
+        let files = match self.files {
+            0 => String::new(),
+            files => format!(" in {}", plural(files, "file")),
+        };
+        format!("{items}{files}, {size}{stored}, in {:.1} s", self.seconds)
     }
 
     fn rejected(&self) -> String {

@@ -67,6 +67,8 @@ pub struct VerifyOptions<'a> {
     pub folder: PathBuf,
     /// How much of it memory holds, in bytes.
     pub max_bytes: usize,
+    /// Whether the offsets of the source's records grow, as in a dump.
+    pub ordered: bool,
     /// Worker threads.
     pub jobs: NonZeroUsize,
 }
@@ -89,6 +91,7 @@ impl<'a> VerifyOptions<'a> {
             rejected: Vec::new(),
             folder: folder.into(),
             max_bytes: 16 << 20,
+            ordered: true,
             jobs: NonZeroUsize::MIN,
         }
     }
@@ -106,6 +109,13 @@ impl<'a> VerifyOptions<'a> {
     #[must_use]
     pub fn with_max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
+        self
+    }
+
+    /// Whether the offsets of the source's records grow, as in a dump; a live server's do not.
+    #[must_use]
+    pub fn with_ordered(mut self, ordered: bool) -> Self {
+        self.ordered = ordered;
         self
     }
 
@@ -551,7 +561,7 @@ impl Verifier<'_> {
             true => Names::default(),
             false => {
                 let mut source = (options.open)().map_err(Error::Source)?;
-                Names::find_in(source.as_mut(), &offsets)?
+                Names::find_in(source.as_mut(), &offsets, options.ordered)?
             }
         };
         let lines = Lines::find(options, &extra.places().collect())?;

@@ -5,6 +5,7 @@
 //! WORK/checkpoint.json  how far it came; replaced after every commit of the target
 //! WORK/report.json      how it ended; the run is finished when this file is there
 //! WORK/rejects.jsonl    what it set aside, and why
+//! WORK/load.json        the import that was begun
 //! WORK/spill/           what finds duplicate keys
 //! ```
 
@@ -41,6 +42,8 @@ const RUN: &str = "run.json";
 const CHECKPOINT: &str = "checkpoint.json";
 const REPORT: &str = "report.json";
 const REJECTS: &str = "rejects.jsonl";
+/// What a service that loads the files is asked by.
+pub(crate) const LOAD: &str = "load.json";
 const SPILL: &str = "spill";
 
 impl WorkDir {
@@ -95,6 +98,17 @@ impl WorkDir {
         self.write(CHECKPOINT, checkpoint)
     }
 
+    /// What one kind of run keeps besides, in a file of this name.
+    #[cfg(feature = "live")]
+    pub(crate) fn extra<C: DeserializeOwned>(&self, name: &str) -> Result<Option<C>, Error> {
+        self.read(name)
+    }
+
+    #[cfg(feature = "live")]
+    pub(crate) fn save_extra<C: Serialize>(&self, name: &str, value: &C) -> Result<(), Error> {
+        self.write(name, value)
+    }
+
     pub(crate) fn report<C: DeserializeOwned>(&self) -> Result<Option<C>, Error> {
         self.read(REPORT)
     }
@@ -111,7 +125,7 @@ impl WorkDir {
 
     /// Removes our own files only: the directory may be the user's.
     fn clear(&self) -> Result<(), Error> {
-        for name in [RUN, CHECKPOINT, REPORT, REJECTS] {
+        for name in [RUN, CHECKPOINT, REPORT, REJECTS, LOAD] {
             remove(&self.path(name), fs::remove_file)?;
         }
         remove(&self.spill(), fs::remove_dir_all)

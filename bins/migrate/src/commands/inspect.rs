@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
-use keystar_extract::RdbFile;
-use keystar_pipeline::{Error, InspectOptions, Progress, inspect, page};
+use keystar_pipeline::{InspectOptions, Progress, inspect, page};
 
 use crate::{
     cli::{Inspect, LogForm},
@@ -12,15 +11,13 @@ use crate::{
 };
 
 pub(super) fn run(command: &Inspect, log: LogForm) -> Result<Outcome, Failure> {
-    let selection = settings::selection(&command.source)?;
-    let mut source =
-        RdbFile::open(&command.source.from, selection.options()).map_err(Error::Source)?;
+    let mut source = settings::open(&command.source)?;
     let options = InspectOptions::new(settings::jobs(command.source.jobs), settings::now())
         .with_top(command.top)
         .with_separator(command.separator);
     let progress = Arc::new(Progress::default());
     let watch = Watch::start("reading", &progress, log);
-    let found = inspect(&mut source, &options, super::interrupt(), &progress);
+    let found = inspect(source.as_mut(), &options, super::interrupt(), &progress);
     drop(watch);
     let found = found?;
     output::result(&found, &command.shown, page::inspection)?;

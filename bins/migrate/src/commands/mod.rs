@@ -1,6 +1,8 @@
 //! One file a command.
 
 mod check;
+mod compare_format;
+mod dax;
 mod inspect;
 mod plan;
 mod reference;
@@ -29,6 +31,8 @@ pub(crate) fn run(cli: Cli) -> Result<Outcome, Failure> {
         Command::Verify(verify) => verify::run(&verify, log),
         Command::Inspect(inspect) => inspect::run(&inspect, log),
         Command::Restore(restore) => restore::run(&restore, log),
+        Command::CompareFormat(compare) => compare_format::run(&compare, log),
+        Command::Dax(dax) => dax::run(&dax),
         Command::Schema => reference::schema(),
         Command::Completions { shell } => reference::completions(shell),
         Command::Man { to } => reference::man(&to),

@@ -1,8 +1,7 @@
 use std::sync::Arc;
 
-use keystar_extract::RdbFile;
 use keystar_mapping::MappingSpec;
-use keystar_pipeline::{Error, MigrationSpec, PlanOptions, Progress, page, plan};
+use keystar_pipeline::{MigrationSpec, PlanOptions, Progress, page, plan};
 
 use crate::{
     cli::{LogForm, Plan},
@@ -15,9 +14,8 @@ use crate::{
 pub(super) fn run(command: &Plan, log: LogForm) -> Result<Outcome, Failure> {
     let rules = settings::Rules::load(&command.rules)?;
     let (source, files) = (&command.source, &command.files);
-    let selection = settings::selection(source)?;
-    let mut dump = RdbFile::open(&source.from, selection.options()).map_err(Error::Source)?;
-    let spec = MigrationSpec::new(&source.from, "")?
+    let mut input = settings::open(source)?;
+    let spec = MigrationSpec::new(settings::input(&source.from, &source.server)?, "")?
         .with_mapping(rules.text.clone(), rules.salt.as_deref())
         .with_format(format_name(files.format), compression_name(files.compress))
         .with_max_file(files.max_file_bytes, files.max_file_items);
@@ -30,7 +28,7 @@ pub(super) fn run(command: &Plan, log: LogForm) -> Result<Outcome, Failure> {
     }
     let progress = Arc::new(Progress::default());
     let watch = Watch::start("planning", &progress, log);
-    let found = plan(&mut dump, rules.mapping, &options, super::interrupt(), &progress);
+    let found = plan(input.as_mut(), rules.mapping, &options, super::interrupt(), &progress);
     drop(watch);
     let found = found?;
     output::result(&found, &command.shown, page::plan)?;

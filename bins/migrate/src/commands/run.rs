@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use keystar_pipeline::{MigrationOptions, Progress, migrate, page};
+use keystar_pipeline::{Progress, migrate, page};
 
 use crate::{
     cli::{LogForm, Run},
@@ -13,8 +13,8 @@ use crate::{
 pub(super) fn run(run: &Run, log: LogForm) -> Result<Outcome, Failure> {
     let rules = settings::Rules::load(&run.rules)?;
     let spec = settings::migration(run, &rules)?;
-    let jobs = settings::jobs(run.source.jobs);
-    let options = MigrationOptions::new(jobs, settings::now())
+    let options = settings::options(&run.source)?
+        .with_aws(settings::aws(&run.aws))
         .with_work(run.work.clone())
         .with_salt(rules.salt.clone())
         .with_start(settings::start(run));

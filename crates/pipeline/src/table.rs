@@ -1,0 +1,257 @@
+//! The table that items go into: made or looked at before a run reads anything, loaded, and given
+//! the rest of its settings in the end.
+
+use std::{ops::ControlFlow, path::Path, time::Duration};
+
+use keystar_mapping::{Mapping, StreamImages, TableSettings};
+use keystar_transfer::{
+    AfterLoad, Aws, AwsOptions, BulkPut, DynamoDb, Encryption, ImportJob, ImportProgress,
+    ImportReader, ImportSample, ImportSource, ItemSink, LiveOptions, LiveWriter, Mark, Place, Put,
+    StreamView, TableExtras, TableName,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, Interrupt, Load, Loaded, Progress,
+    load::{By, Present},
+    workdir::{LOAD, WorkDir},
+};
+
+/// How long a new table may take to be there.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// What the name of a table for trials ends with.
+const SAMPLE: &str = "-sample";
+/// A table, and whom we ask for it.
+#[derive(Debug)]
+pub(crate) struct TableTarget {
+    aws: Aws,
+    db: DynamoDb,
+    table: keystar_item::Table,
+    name: TableName,
+    settings: TableSettings,
+    load: Load,
+}
+
+/// A service's job that was begun, as the work directory has it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Begun {
+    arn: String,
+}
+
+impl TableTarget {
+    pub(crate) fn connect(
+        name: &str,
+        mapping: &Mapping,
+        load: &Load,
+        aws: &AwsOptions,
+    ) -> Result<Self, Error> {
+        let mut table = mapping.table().clone();
+        table.name = Some(match load.sample {
+            Some(_) => format!("{name}{SAMPLE}"),
+            None => name.to_owned(),
+        });
+        let name: TableName =
+            table.name.as_deref().unwrap_or_default().parse().map_err(Error::Target)?;
+        let aws = Aws::connect(aws).map_err(Error::Target)?;
+        let settings = mapping.settings().clone();
+        Ok(Self { db: aws.dynamodb(), aws, table, name, settings, load: load.clone() })
+    }
+
+    /// A place in a bucket, reached as the table is.
+    pub(crate) fn place(&self, url: &str) -> Place {
+        let place = Place::from(url);
+        #[cfg(feature = "s3")]
+        let place = place.with_aws(&self.aws);
+        place
+    }
+
+    pub(crate) fn db(&self) -> &DynamoDb {
+        &self.db
+    }
+
+    pub(crate) fn name(&self) -> &TableName {
+        &self.name
+    }
+
+    pub(crate) fn table(&self) -> &keystar_item::Table {
+        &self.table
+    }
+
+    /// Sees to it that the table is as the way into it needs it, before anything is read: there and
+    /// with the mapping's key, or not there where an import will make it.
+    pub(crate) fn prepare(&self, work: &WorkDir) -> Result<(), Error> {
+        if self.load.by == By::Import {
+            let begun: Option<Begun> = work.extra(LOAD)?;
+            if begun.is_none() && self.describe()?.is_some() {
+                let table = self.name.to_string();
+                return Err(Error::Target(keystar_transfer::Error::TableExists { table }));
+            }
+            return Ok(());
+        }
+        if self.load.create && self.describe()?.is_none() {
+            let extras = self.extras();
+            match self.db.create(&self.table, &extras) {
+                // Somebody was quicker.
+                Ok(_) | Err(keystar_transfer::Error::TableExists { .. }) => {}
+                Err(error) => return Err(Error::Target(error)),
+            }
+            self.db.wait_active(&self.name, PATIENCE).map_err(Error::Target)?;
+        }
+        self.db.require(&self.name, &self.table.key).map_err(Error::Target)?;
+        Ok(())
+    }
+
+    fn describe(&self) -> Result<Option<keystar_transfer::TableFacts>, Error> {
+        self.db.describe(&self.name).map_err(Error::Target)
+    }
+
+    /// A sink that writes to it.
+    pub(crate) fn writer(
+        &self,
+        work: &Path,
+        mark: Option<&Mark>,
+        repeats: bool,
+    ) -> Result<Box<dyn ItemSink>, Error> {
+        let put = match &self.load.present {
+            Present::Replaced => Put::Always,
+            Present::Stays => Put::IfAbsent,
+            Present::ReplacedIfNewer(attribute) => Put::IfNewer { attribute: attribute.clone() },
+        };
+        let options = LiveOptions::new(self.table.clone(), work)
+            .map_err(Error::Target)?
+            .with_put(put)
+            .with_units(self.load.units_per_second)
+            .with_repeats(repeats);
+        let writer = LiveWriter::open(&self.db, options, mark).map_err(Error::Target)?;
+        Ok(Box::new(writer))
+    }
+
+    /// Has the service load the files that lie at `stage`, and waits for it; `None` if that was
+    /// interrupted. Repeated, it comes back to the job that was begun.
+    pub(crate) fn load(
+        &self,
+        stage: &str,
+        run: &str,
+        work: &WorkDir,
+        interrupt: &Interrupt,
+        progress: &Progress,
+    ) -> Result<Option<Loaded>, Error> {
+        let look = |told: &ImportProgress| {
+            progress.reach(told.bytes, told.imported_items);
+            match interrupt.is_set() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        };
+        let reader = ImportReader::open(self.place(stage)).map_err(Error::Target)?;
+        let Some(manifest) = reader.manifest() else {
+            return Err(Error::Usage(format!("{stage} holds no manifest")));
+        };
+        progress.start(Some(manifest.bytes));
+        let source = ImportSource::of(stage, manifest).map_err(Error::Target)?;
+        let begun: Option<Begun> = work.extra(LOAD)?;
+        let begin = |arn: &str| work.save_extra(LOAD, &Begun { arn: arn.to_owned() });
+        if self.load.by == By::Bulk {
+            let job = match begun {
+                Some(Begun { arn }) => BulkPut::known(&self.db, arn),
+                None => {
+                    let report = format!("{}/report/", stage.trim_end_matches('/'));
+                    let units = self.load.units_per_second;
+                    let job = BulkPut::start(&self.db, &source, &self.name, &report, units, run)
+                        .map_err(Error::Target)?;
+                    begin(job.arn())?;
+                    job
+                }
+            };
+            let Some(outcome) = job.wait(look).map_err(Error::Target)? else { return Ok(None) };
+            let refused = match outcome.is_complete() {
+                true => Vec::new(),
+                false => {
+                    let files = outcome.report_files(&self.place(stage)).map_err(Error::Target)?;
+                    files.into_iter().map(|(url, _)| format!("see {url}")).collect()
+                }
+            };
+            return Ok(Some(Loaded {
+                arn: outcome.arn.clone(),
+                table: self.name.to_string(),
+                items: outcome.progress.items,
+                written: outcome.progress.imported_items,
+                errors: outcome.progress.errors,
+                refused,
+                failure: outcome.failure.map(|(code, words)| format!("{code}: {words}")),
+            }));
+        }
+        let sample = match self.load.sample {
+            Some(files) => {
+                let files = manifest.files.get(..files.min(manifest.files.len()));
+                let files = files.unwrap_or_default();
+                let copied = ImportSample::copy(self.place(stage), manifest, files, run);
+                Some(copied.map_err(Error::Target)?)
+            }
+            None => None,
+        };
+        let source = sample.as_ref().map_or(&source, ImportSample::source);
+        let job = match begun {
+            Some(Begun { arn }) => ImportJob::known(&self.db, arn),
+            None => {
+                let job = ImportJob::start(&self.db, source, &self.table, &self.extras(), run)
+                    .map_err(Error::Target)?;
+                begin(job.arn())?;
+                job
+            }
+        };
+        let Some(outcome) = job.wait(look).map_err(Error::Target)? else { return Ok(None) };
+        if let Some(sample) = sample {
+            sample.remove().map_err(Error::Target)?;
+        }
+        let hint = outcome.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let failure =
+            outcome.failure.as_ref().map(|(code, words)| format!("{code}: {words}{hint}"));
+        Ok(Some(Loaded {
+            arn: outcome.arn.clone(),
+            table: self.name.to_string(),
+            items: outcome.progress.items,
+            written: outcome.progress.imported_items,
+            errors: outcome.progress.errors,
+            refused: outcome.item_errors.iter().map(ToString::to_string).collect(),
+            failure,
+        }))
+    }
+
+    /// Gives the loaded table what it shall have besides its items.
+    pub(crate) fn settle(&self) -> Result<(), Error> {
+        let settings = &self.settings;
+        let mut wanted = AfterLoad::default()
+            .with_point_in_time_recovery(settings.point_in_time_recovery)
+            .with_deletion_protection(settings.deletion_protection);
+        if let (Some(attribute), true) =
+            (&self.table.ttl_attribute, settings.expire.unwrap_or(true))
+        {
+            wanted = wanted.with_ttl_attribute(attribute);
+        }
+        for (name, value) in &settings.tags {
+            wanted = wanted.with_tag(name, value);
+        }
+        if let Some(stream) = settings.stream {
+            wanted = wanted.with_stream(match stream {
+                StreamImages::New => StreamView::New,
+                StreamImages::Old => StreamView::Old,
+                StreamImages::NewAndOld => StreamView::NewAndOld,
+                _ => StreamView::Keys,
+            });
+        }
+        self.db.settle(&self.name, &wanted, PATIENCE).map_err(Error::Target)
+    }
+
+    fn extras(&self) -> TableExtras {
+        let settings = &self.settings;
+        TableExtras::default()
+            .with_encryption(match settings.encryption.as_deref() {
+                None | Some("owned") => Encryption::Owned,
+                Some("managed") => Encryption::Managed,
+                Some(key) => Encryption::Key(key.to_owned()),
+            })
+            .with_max_units(settings.max_read_units, settings.max_write_units)
+            .with_warm_units(settings.warm_read_units, settings.warm_write_units)
+    }
+}

@@ -1,0 +1,129 @@
+//! Where the items of a run go: files, or a table.
+
+use keystar_mapping::Mapping;
+use keystar_rdb::UnixMillis;
+use keystar_transfer::{ImportWriter, ItemSink, Mark, Offloads, Place};
+
+#[cfg(feature = "live")]
+use crate::{By, table::TableTarget};
+use crate::{
+    Error, Interrupt, MigrationOptions, MigrationSpec, Progress, Report, Start,
+    load::table_name, migration::Run, workdir::WorkDir,
+};
+
+/// Where the items of a run go.
+#[derive(Debug)]
+pub(crate) enum Target {
+    Files,
+    #[cfg(feature = "live")]
+    Table(Box<TableTarget>),
+}
+
+impl Target {
+    /// Finds out where; a table's service is not asked yet.
+    #[cfg_attr(not(feature = "live"), allow(unused_variables, reason = "of a table only"))]
+    pub(crate) fn find(
+        spec: &MigrationSpec,
+        mapping: &Mapping,
+        options: &MigrationOptions,
+    ) -> Result<Self, Error> {
+        match table_name(&spec.to) {
+            None => Ok(Self::Files),
+            #[cfg(feature = "live")]
+            Some(name) => {
+                let table = TableTarget::connect(name, mapping, &spec.load, &options.aws)?;
+                Ok(Self::Table(Box::new(table)))
+            }
+            #[cfg(not(feature = "live"))]
+            Some(_) => Err(Error::Usage("this build writes to no tables (feature `live`)".into())),
+        }
+    }
+
+    /// Sees to it that a run can begin, before anything is read.
+    #[cfg_attr(not(feature = "live"), allow(unused_variables, reason = "of a table only"))]
+    pub(crate) fn prepare(&self, work: &WorkDir) -> Result<(), Error> {
+        match self {
+            Self::Files => Ok(()),
+            #[cfg(feature = "live")]
+            Self::Table(table) => table.prepare(work),
+        }
+    }
+
+    /// A URL, reached as the target is.
+    pub(crate) fn place(&self, url: &str) -> Place {
+        match self {
+            Self::Files => Place::from(url),
+            #[cfg(feature = "live")]
+            Self::Table(table) => table.place(url),
+        }
+    }
+
+    /// Where the files of a run are.
+    pub(crate) fn files(&self, spec: &MigrationSpec) -> Result<Place, Error> {
+        let none = || Error::Usage(format!("{} holds no files", spec.to));
+        spec.files().map(|url| self.place(url)).ok_or_else(none)
+    }
+
+    /// What takes the items: new, or as it was at a mark.
+    pub(crate) fn sink(
+        &self,
+        run: &Run,
+        mapping: &Mapping,
+        work: &WorkDir,
+        (mark, start): (Option<&Mark>, Start),
+    ) -> Result<Box<dyn ItemSink>, Error> {
+        let spec = &run.spec;
+        #[cfg(feature = "live")]
+        if let (Self::Table(table), By::Live) = (self, spec.load.by) {
+            return table.writer(&work.spill(), mark, spec.from.is_live());
+        }
+        let place = self.files(spec)?;
+        let options = spec.import_options(mapping, UnixMillis(run.as_of))?;
+        if start == Start::Restart {
+            ImportWriter::clear(place.clone()).map_err(Error::Target)?;
+        }
+        let writer = match mark {
+            Some(mark) => ImportWriter::resume(place, &work.spill(), options, mark),
+            None => ImportWriter::create(place, &work.spill(), options),
+        };
+        Ok(Box::new(writer.map_err(Error::Target)?))
+    }
+
+    /// Where values go that lie beside the items: with the files; of live writes at the stage, or
+    /// else in the work directory.
+    pub(crate) fn offloads(&self, spec: &MigrationSpec, work: &WorkDir) -> Result<Offloads, Error> {
+        let place = match (spec.files(), spec.load.stage.as_deref()) {
+            (Some(url), _) | (None, Some(url)) => self.place(url),
+            (None, None) => Place::from(work.root().display().to_string()),
+        };
+        Offloads::open(place).map_err(Error::Target)
+    }
+
+    /// Does what is left once the sink is sealed: an import, the table's settings. Leaves the report
+    /// incomplete if that was interrupted.
+    #[cfg_attr(not(feature = "live"), allow(unused_variables, reason = "of a table only"))]
+    pub(crate) fn finish(
+        &self,
+        run: &Run,
+        work: &WorkDir,
+        report: &mut Report,
+        interrupt: &Interrupt,
+        progress: &Progress,
+    ) -> Result<(), Error> {
+        #[cfg(feature = "live")]
+        if let Self::Table(table) = self {
+            if let (Some(stage), true) = (run.spec.files(), run.spec.load.by != By::Live) {
+                report.loaded = table.load(stage, &run.id, work, interrupt, progress)?;
+                let Some(loaded) = &report.loaded else {
+                    report.complete = false;
+                    return Ok(());
+                };
+                if let (Some(failure), 0) = (&loaded.failure, loaded.written) {
+                    return Err(Error::Load { table: loaded.table.clone(), reason: failure.clone() });
+                }
+            }
+            table.settle()?;
+        }
+        Ok(())
+    }
+}
