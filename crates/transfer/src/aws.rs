@@ -6,7 +6,8 @@
 use std::{fmt, future::Future, sync::Arc};
 
 use aws_config::{
-    AppName, BehaviorVersion, Region, SdkConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig,
+    AppName, BehaviorVersion, Region, SdkConfig, profile::ProfileFileCredentialsProvider,
+    provider_config::ProviderConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig,
 };
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use tokio::runtime::{Handle, Runtime};
@@ -162,6 +163,17 @@ impl Aws {
     }
 }
 
+impl Aws {
+    /// A future that needs the SDK's runtime, for an executor of any kind.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        // Only lost when the future panicked.
+        self.runtime().spawn(future).await.unwrap_or(Err(Error::Poisoned))
+    }
+}
+
 impl Drop for Shared {
     fn drop(&mut self) {
         // Waiting for its threads would panic where this is dropped by another runtime's thread.
@@ -200,6 +212,7 @@ async fn load(options: AwsOptions) -> Result<(SdkConfig, String), Error> {
     if let Some(region) = options.region {
         loader = loader.region(Region::new(region));
     }
+    let named = options.profile.clone();
     if let Some(profile) = options.profile {
         loader = loader.profile_name(profile);
     }
@@ -208,6 +221,21 @@ async fn load(options: AwsOptions) -> Result<(SdkConfig, String), Error> {
     }
     let config = loader.load().await;
     let region = config.region().map(ToString::to_string).ok_or(Error::NoRegion)?;
+    let config = match named {
+        None => config,
+        // The SDK's chain takes keys of the environment before the profile that somebody names.
+        Some(profile) => {
+            let settings = ProviderConfig::default().with_region(config.region().cloned());
+            let provider = ProfileFileCredentialsProvider::builder()
+                .configure(&settings)
+                .profile_name(profile)
+                .build();
+            config
+                .into_builder()
+                .credentials_provider(SharedCredentialsProvider::new(provider))
+                .build()
+        }
+    };
     let config = match options.assume_role {
         None => config,
         Some(role) => {

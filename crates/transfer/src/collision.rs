@@ -14,6 +14,8 @@ const SHOWN_CHARS: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pub(crate) origin: Origin,
+    /// Where it is: of two items of one key, the one that was written later has the greater place.
+    pub(crate) place: (u32, u32),
     pub(crate) key: Key,
 }
 
@@ -25,7 +27,27 @@ pub(crate) struct Key {
     shown: String,
 }
 
+/// What is to go.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) struct Settled {
+    /// Records, with all of their items.
+    pub(crate) duplicates: Vec<Duplicate>,
+    /// Items of records that stay, by their places: the record has a later item of the same key.
+    pub(crate) repeats: Vec<(u32, u32)>,
+}
+
 impl Key {
+    /// The key's attributes, escaped and cut.
+    #[cfg(feature = "dynamodb")]
+    pub(crate) fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    #[cfg(feature = "dynamodb")]
+    pub(crate) fn identity(&self) -> [u8; 32] {
+        self.identity
+    }
+
     /// `None` if the item has no key of that table.
     pub(crate) fn of(item: &Item<'_>, table: &Table) -> Option<Self> {
         let mut bytes = Vec::new();
@@ -46,29 +68,38 @@ impl Key {
 
 /// Goes through the records in order. A record stays if none of its keys is taken by a record that
 /// stays, and takes them; so what a removed record collided with later stays.
-pub(crate) fn duplicates(candidates: Vec<Candidate>) -> Vec<Duplicate> {
-    let mut records: BTreeMap<Origin, Vec<Key>> = BTreeMap::new();
-    for Candidate { origin, key } in candidates {
-        records.entry(origin).or_default().push(key);
+///
+/// With `repeats`, a record may have been written more than once: of its items of one key the last
+/// one stays. Without, it collides with itself.
+pub(crate) fn settle(candidates: Vec<Candidate>, repeats: bool) -> Settled {
+    let mut records: BTreeMap<Origin, Vec<((u32, u32), Key)>> = BTreeMap::new();
+    for Candidate { origin, place, key } in candidates {
+        records.entry(origin).or_default().push((place, key));
     }
     let mut taken: HashMap<[u8; 32], Origin> = HashMap::new();
-    let mut duplicates = Vec::new();
+    let mut settled = Settled::default();
     for (origin, mut keys) in records {
-        keys.sort_by_key(|key| key.identity);
-        let clash =
-            keys.iter().find_map(|key| Some((*taken.get(&key.identity)?, key))).or_else(|| {
-                let twice = keys.windows(2).find(|pair| pair[0].identity == pair[1].identity);
-                twice.map(|pair| (origin, &pair[0]))
+        keys.sort_by_key(|(place, key)| (key.identity, *place));
+        let same = |pair: &&[((u32, u32), Key)]| pair[0].1.identity == pair[1].1.identity;
+        let clash = keys
+            .iter()
+            .find_map(|(_, key)| Some((*taken.get(&key.identity)?, key)))
+            .or_else(|| match keys.windows(2).find(same) {
+                Some(pair) if !repeats => Some((origin, &pair[0].1)),
+                _ => None,
             });
         match clash {
             Some((first, key)) => {
                 let key = key.shown.clone();
-                duplicates.push(Duplicate { first, second: origin, key });
+                settled.duplicates.push(Duplicate { first, second: origin, key });
             }
-            None => taken.extend(keys.into_iter().map(|key| (key.identity, origin))),
+            None => {
+                settled.repeats.extend(keys.windows(2).filter(same).map(|pair| pair[0].0));
+                taken.extend(keys.into_iter().map(|(_, key)| (key.identity, origin)));
+            }
         }
     }
-    duplicates
+    settled
 }
 
 fn shown(value: &AttributeValue<'_>) -> String {
@@ -98,11 +129,14 @@ mod tests {
         let table = Table::new(KeySchema::new(KeyAttribute::new("pk", KeyType::S)));
         let mut item = Item::new();
         item.push("pk", key.to_owned());
-        Candidate { origin: Origin(origin), key: Key::of(&item, &table).unwrap() }
+        let key = Key::of(&item, &table).unwrap();
+        Candidate { origin: Origin(origin), place: (0, 0), key }
     }
 
     fn found(candidates: Vec<Candidate>) -> Vec<(u64, u64, String)> {
-        duplicates(candidates).into_iter().map(|d| (d.first.0, d.second.0, d.key)).collect()
+        let settled = settle(candidates, false);
+        assert_eq!(settled.repeats, []);
+        settled.duplicates.into_iter().map(|d| (d.first.0, d.second.0, d.key)).collect()
     }
 
     #[test]
@@ -126,6 +160,25 @@ mod tests {
     fn a_record_may_collide_with_itself() {
         let a = vec![candidate(1, "x"), candidate(1, "x"), candidate(2, "x")];
         assert_eq!(found(a), [(1, 1, "pk=\"x\"".to_owned())]);
+    }
+
+    #[test]
+    fn the_last_of_a_records_items_stays_where_records_repeat() {
+        let at = |place, origin, key| Candidate { place, ..candidate(origin, key) };
+        let all = vec![
+            at((1, 5), 1, "x"),
+            at((0, 9), 1, "x"),
+            at((1, 4), 1, "x"),
+            at((0, 0), 1, "y"),
+            // Goes whole: its repeats are none.
+            at((0, 1), 2, "y"),
+            at((0, 2), 2, "z"),
+            at((0, 3), 2, "z"),
+        ];
+        let settled = settle(all, true);
+        assert_eq!(settled.repeats, [(0, 9), (1, 4)]);
+        let pairs: Vec<_> = settled.duplicates.iter().map(|d| (d.first.0, d.second.0)).collect();
+        assert_eq!(pairs, [(1, 2)]);
     }
 
     #[test]

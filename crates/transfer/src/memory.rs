@@ -8,7 +8,7 @@ use keystar_item::{Item, Table, json};
 
 use crate::{
     Encoded, Error, Format, ItemEncoder, ItemSink, Mark, Origin, Receipt,
-    collision::{self, Candidate, Key},
+    collision::{self, Candidate, Key, Settled},
     encoder::TextEncoder,
     pool::Pool,
 };
@@ -39,6 +39,7 @@ pub struct MemorySink {
     pool: Arc<Pool>,
     committed: MemoryItems,
     pending: Vec<Kept>,
+    repeats: bool,
 }
 
 /// What a [`MemorySink`] made durable. Clones share it: keep one to look.
@@ -50,6 +51,8 @@ struct Durable {
     items: Vec<Kept>,
     /// By a finish. The items stay, so that the finish can be repeated.
     removed: HashSet<Origin>,
+    /// Items by their number, likewise.
+    replaced: HashSet<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -78,7 +81,11 @@ impl MemoryItems {
 
 impl Durable {
     fn kept(&self) -> impl Iterator<Item = &Kept> {
-        self.items.iter().filter(|kept| !self.removed.contains(&kept.origin))
+        self.numbered().filter(|(n, _)| !self.replaced.contains(n)).map(|(_, kept)| kept)
+    }
+
+    fn numbered(&self) -> impl Iterator<Item = (u32, &Kept)> {
+        (0..).zip(&self.items).filter(|(_, kept)| !self.removed.contains(&kept.origin))
     }
 }
 
@@ -95,13 +102,22 @@ impl MemorySink {
         let mut durable = items.lock();
         durable.items.truncate(usize::try_from(mark.items).unwrap_or(usize::MAX));
         durable.removed.clear();
+        durable.replaced.clear();
         drop(durable);
         Self {
             table: Arc::new(table),
             pool: Arc::new(Pool::new(1)),
             committed: items.clone(),
             pending: Vec::new(),
+            repeats: false,
         }
+    }
+
+    /// Sets whether a record may be written more than once.
+    #[must_use]
+    pub fn with_repeats(mut self, repeats: bool) -> Self {
+        self.repeats = repeats;
+        self
     }
 
     fn commit_all(&mut self) -> Mark {
@@ -119,13 +135,16 @@ impl MemorySink {
         let mut durable = self.committed.lock();
         durable.removed.extend(retract);
         let candidates = durable
-            .kept()
-            .filter_map(|kept| {
+            .numbered()
+            .filter_map(|(number, kept)| {
                 let item = json::parse_item(&kept.text).ok()?;
-                Some(Candidate { origin: kept.origin, key: Key::of(&item, &self.table)? })
+                let key = Key::of(&item, &self.table)?;
+                Some(Candidate { origin: kept.origin, place: (0, number), key })
             })
             .collect();
-        let duplicates = collision::duplicates(candidates);
+        let Settled { duplicates, repeats } = collision::settle(candidates, self.repeats);
+        durable.replaced = repeats.iter().map(|(_, number)| *number).collect();
+        let repeats = repeats.len() as u64;
         durable.removed.extend(duplicates.iter().map(|duplicate| duplicate.second));
         let items = durable.kept().count() as u64;
         let bytes = durable.kept().map(|kept| kept.text.len() as u64).sum();
@@ -135,7 +154,9 @@ impl MemorySink {
             stored_bytes: bytes,
             files: Vec::new(),
             duplicates,
-            removed_items: durable.items.len() as u64 - items,
+            removed_items: durable.items.len() as u64 - items - repeats,
+            repeats,
+            existing: 0,
             losses: BTreeMap::new(),
         }
     }

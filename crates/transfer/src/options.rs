@@ -38,6 +38,9 @@ pub struct ImportOptions {
     /// Items whose key may be taken. More of them means that the mapping is wrong, and is an
     /// error: it bounds memory, at about 250 bytes for each.
     pub max_duplicates: usize,
+    /// Whether a record may be written more than once, as a scan reads a key more than once: its
+    /// later item then takes the place of its earlier one of the same key.
+    pub repeats: bool,
     /// When the run began, for the manifest; any text, RFC 3339 by custom.
     pub created: String,
     /// What the items were made by, for the manifest: the mapping's digest.
@@ -56,6 +59,7 @@ impl ImportOptions {
             max_file_bytes: 256 << 20,
             max_file_items: 4_000_000,
             max_duplicates: 100_000,
+            repeats: false,
             created: String::new(),
             spec_hash: String::new(),
         }
@@ -94,6 +98,13 @@ impl ImportOptions {
     #[must_use]
     pub fn with_max_duplicates(mut self, items: usize) -> Self {
         self.max_duplicates = items;
+        self
+    }
+
+    /// Sets whether a record may be written more than once.
+    #[must_use]
+    pub fn with_repeats(mut self, repeats: bool) -> Self {
+        self.repeats = repeats;
         self
     }
 
@@ -136,7 +147,7 @@ impl ImportOptions {
 
     /// Digest of everything that shapes the files, so that a resumed run is the same run.
     pub(crate) fn shape(&self) -> u64 {
-        let words = format!(
+        let mut words = format!(
             "{:?} {:?} {} {} {} {:?} {}",
             self.format,
             self.compression,
@@ -146,6 +157,9 @@ impl ImportOptions {
             self.table.key,
             self.spec_hash,
         );
+        if self.repeats {
+            words.push_str(" repeats");
+        }
         xxhash_rust::xxh3::xxh3_64(words.as_bytes())
     }
 }

@@ -16,8 +16,8 @@ use std::{
 use keystar_item::{ion, json};
 
 use crate::{
-    Duplicate, Error, Format, ImportFile, Origin, Receipt,
-    collision::{self, Candidate, Key},
+    Error, Format, ImportFile, Origin, Receipt,
+    collision::{self, Candidate, Key, Settled},
     csv::RowReader,
     error::OrIo,
     file::{FileWriter, Records},
@@ -116,7 +116,8 @@ pub(crate) fn decide(
     mut receipt: Receipt,
 ) -> Result<Journal, Error> {
     let mut removed: HashSet<Origin> = retract.iter().copied().collect();
-    receipt.duplicates = find_duplicates(setup, spill, &removed)?;
+    let Settled { duplicates, repeats } = find_duplicates(setup, spill, &removed)?;
+    receipt.duplicates = duplicates;
     removed.extend(receipt.duplicates.iter().map(|duplicate| duplicate.second));
 
     let mut lines: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
@@ -129,6 +130,16 @@ pub(crate) fn decide(
             Ok(())
         })?;
     }
+    for (file, index) in repeats {
+        lines.entry(file).or_default().push(index);
+    }
+    for lines in lines.values_mut() {
+        lines.sort_unstable();
+        // What a record repeated that is removed is removed with it.
+        lines.dedup();
+        receipt.repeats += lines.len() as u64;
+    }
+    receipt.repeats -= receipt.removed_items;
     let mut changed: BTreeMap<String, Option<ImportFile>> = BTreeMap::new();
     for (file, rewritten) in rewrite_all(setup, lines)? {
         changed.insert(part_name(&setup.options, file), rewritten);
@@ -153,8 +164,11 @@ fn find_duplicates(
     setup: &Setup,
     spill: &mut Spill,
     retracted: &HashSet<Origin>,
-) -> Result<Vec<Duplicate>, Error> {
-    let mut colliding = spill.collisions(setup.options.max_duplicates.saturating_mul(2))?;
+) -> Result<Settled, Error> {
+    let repeats = setup.options.repeats;
+    let limit = setup.options.max_duplicates.saturating_mul(2);
+    let found = spill.collisions(limit, repeats)?;
+    let mut colliding = found.items;
     colliding.retain(|item| !retracted.contains(&item.origin));
     let mut by_file: HashMap<u32, Vec<Known>> = HashMap::new();
     for item in colliding {
@@ -162,7 +176,9 @@ fn find_duplicates(
     }
     let read =
         in_parallel(by_file.into_iter().collect(), |(file, items)| read_keys(setup, file, items))?;
-    Ok(collision::duplicates(read.into_iter().flatten().collect()))
+    let mut settled = collision::settle(read.into_iter().flatten().collect(), repeats);
+    settled.repeats.extend(found.repeats);
+    Ok(settled)
 }
 
 /// Reads the keys of these items of a file, in one pass over it.
@@ -192,7 +208,8 @@ fn read_keys(setup: &Setup, file: u32, mut items: Vec<Known>) -> Result<Vec<Cand
             };
             let key = Key::of(&parsed, &setup.options.table)
                 .ok_or_else(|| damaged("an item is without its key"))?;
-            candidates.push(Candidate { origin: item.origin, key });
+            let place = (item.file, item.index);
+            candidates.push(Candidate { origin: item.origin, place, key });
         }
         Ok(())
     })?;
@@ -240,8 +257,7 @@ fn rewrite_all(
     })
 }
 
-fn rewrite(setup: &Setup, file: u32, mut lines: Vec<u32>) -> Result<Option<ImportFile>, Error> {
-    lines.sort_unstable();
+fn rewrite(setup: &Setup, file: u32, lines: Vec<u32>) -> Result<Option<ImportFile>, Error> {
     let name = part_name(&setup.options, file);
     let compression = setup.options.compression;
     let mut out = FileWriter::create_for(&setup.store, &staged(&name), &name, compression)?;

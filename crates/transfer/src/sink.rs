@@ -16,9 +16,14 @@ use crate::{EncodeLoss, Encoded, Error, ImportFile, Origin, Position, spill::Spi
 ///   were written; inside of a batch, the sink may order items as it likes.
 /// - **Durability**: written means accepted; only a commit makes items durable.
 /// - **Replay**: after a crash, a sink resumed from the last saved mark has exactly the items
-///   committed by it. The same writes then give the same content.
+///   committed by it. The same writes then give the same content. (A table cannot take back what
+///   was accepted: until the writes are made again it may have more.)
 /// - **Duplicates**: of two records with an item of the same key, the one with the smaller
 ///   origin stays and the other is removed whole.
+/// - **Repeats**: a sink that was told that records may be written more than once
+///   ([`ImportOptions::repeats`](crate::ImportOptions::repeats) and its like), as a scan reads a key
+///   more than once, keeps the last item of each key of a record. An item that only an earlier
+///   reading of the record had stays: what was deleted between two readings may be there.
 /// - **Cancellation**: a future that was dropped before its end leaves the sink in an unknown
 ///   state: drop the sink and resume.
 /// - **Empty input**: finishing without a write gives an empty, valid output.
@@ -111,6 +116,26 @@ pub struct Mark {
     pub(crate) files: Vec<ImportFile>,
     pub(crate) losses: BTreeMap<EncodeLoss, LossCount>,
     pub(crate) spill: Option<SpillMark>,
+    /// Of a table's writer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) live: Option<LiveMark>,
+}
+
+/// What a table's writer must know besides.
+#[derive(Clone, Debug, Default, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LiveMark {
+    pub(crate) log: LogMark,
+    /// Items that were left as they were.
+    pub(crate) existing: u64,
+}
+
+/// How much of the log of items belongs to a commit.
+#[derive(Clone, Debug, Default, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LogMark {
+    pub(crate) bytes: u64,
+    pub(crate) frames: u32,
 }
 
 impl Mark {
@@ -153,6 +178,14 @@ pub struct Receipt {
     pub duplicates: Vec<Duplicate>,
     /// Items that were removed with retracted and duplicate records.
     pub removed_items: u64,
+    /// Items in whose place a later item of the same record and key is. Those of records that were
+    /// removed are not among them.
+    #[serde(default)]
+    pub repeats: u64,
+    /// Items that were not written because the table has another one of their key: only where that
+    /// was asked for.
+    #[serde(default)]
+    pub existing: u64,
     /// What the items lost in the text form, counted before anything was removed.
     pub losses: BTreeMap<EncodeLoss, LossCount>,
 }

@@ -37,6 +37,15 @@ pub(crate) struct Known {
     pub(crate) index: u32,
 }
 
+/// Items whose hash another item has.
+#[derive(Debug, Default)]
+pub(crate) struct Collisions {
+    /// Those that may be of several records.
+    pub(crate) items: Vec<Known>,
+    /// File and index of those that a later item of the same record has taken the place of.
+    pub(crate) repeats: Vec<(u32, u32)>,
+}
+
 /// How much of the spill belongs to a commit.
 #[derive(Clone, Debug, Default, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
 pub(crate) struct SpillMark {
@@ -177,21 +186,26 @@ impl Spill {
 
     /// Every item whose hash another item has too, in no order; an error if they are more than the
     /// limit. Reads each partition once if it has none.
-    pub(crate) fn collisions(&mut self, limit: usize) -> Result<Vec<Known>, Error> {
+    ///
+    /// With `repeats`, items of one record are not among them if no other record has their hash:
+    /// all but the last one are in [`Collisions::repeats`], in eight bytes each, because a scan that
+    /// starts over reads everything again. That two items of one record have the same hash and
+    /// different keys has a chance of one in 3 × 10⁷ where it has a million of them.
+    pub(crate) fn collisions(&mut self, limit: usize, repeats: bool) -> Result<Collisions, Error> {
         self.flush_all()?;
         for partition in &mut self.partitions {
             partition.buffer = Vec::new();
         }
-        let mut found = Vec::new();
-        self.collect_collisions(limit, &mut Vec::new(), &mut found)?;
+        let mut found = Collisions::default();
+        self.collect_collisions((limit, repeats), &mut Vec::new(), &mut found)?;
         Ok(found)
     }
 
     fn collect_collisions(
         &mut self,
-        limit: usize,
+        (limit, repeats): (usize, bool),
         slots: &mut Vec<u64>,
-        found: &mut Vec<Known>,
+        found: &mut Collisions,
     ) -> Result<(), Error> {
         for number in 0..PARTITIONS {
             let items = self.partitions.get(number).map_or(0, |partition| partition.items);
@@ -202,7 +216,7 @@ impl Spill {
             let wanted = (items as usize).saturating_mul(3) / 2;
             if wanted > self.max_slots && self.used_bits + PARTITION_BITS < 56 {
                 let mut finer = self.split(number)?;
-                let searched = finer.collect_collisions(limit, slots, found);
+                let searched = finer.collect_collisions((limit, repeats), slots, found);
                 let _ = fs::remove_file(&finer.path);
                 searched?;
                 continue;
@@ -211,15 +225,36 @@ impl Spill {
             if twice.is_empty() {
                 continue;
             }
+            let (items, places) = (&mut found.items, &mut found.repeats);
+            let mut take = |item| {
+                if items.len() >= limit {
+                    return Err(Error::TooManyDuplicates { limit: limit / 2 });
+                }
+                items.push(item);
+                Ok(())
+            };
+            if !repeats {
+                self.for_each_of(number, &mut |item| {
+                    if twice.contains(&item.key_hash) { take(item) } else { Ok(()) }
+                })?;
+                continue;
+            }
+            let mut same: Vec<Known> = Vec::new();
             self.for_each_of(number, &mut |item| {
                 if twice.contains(&item.key_hash) {
-                    if found.len() >= limit {
-                        return Err(Error::TooManyDuplicates { limit: limit / 2 });
-                    }
-                    found.push(item);
+                    same.push(item);
                 }
                 Ok(())
             })?;
+            same.sort_unstable_by_key(|item| (item.key_hash, item.file, item.index));
+            for group in same.chunk_by(|a, b| a.key_hash == b.key_hash) {
+                if group.windows(2).all(|pair| pair[0].origin == pair[1].origin) {
+                    let earlier = group.split_last().map_or(&[][..], |(_, earlier)| earlier);
+                    places.extend(earlier.iter().map(|item| (item.file, item.index)));
+                } else {
+                    group.iter().copied().try_for_each(&mut take)?;
+                }
+            }
         }
         Ok(())
     }
@@ -372,12 +407,12 @@ mod tests {
         spill.push(known(0, 1_000_000)).unwrap();
         spill.push(known(0, 1_000_001)).unwrap();
         spill.push(known(u64::MAX, 1_000_002)).unwrap();
-        let found = spill.collisions(100).unwrap();
+        let found = spill.collisions(100, false).unwrap().items;
         assert_eq!(
             origins(found),
             [0, 77, 199_999, 900_000, 900_001, 900_002, 900_003, 1_000_000, 1_000_001]
         );
-        let error = spill.collisions(8).unwrap_err();
+        let error = spill.collisions(8, false).unwrap_err();
         assert_eq!(error.to_string(), "more than 4 items have a key that another item has");
         let mut seen = 0;
         spill
@@ -387,6 +422,27 @@ mod tests {
             })
             .unwrap();
         assert_eq!(seen, 200_007);
+    }
+
+    #[test]
+    fn what_one_record_repeats_costs_little() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spill = Spill::create(folder.path()).unwrap();
+        spill.max_slots = 64;
+        let at =
+            |n, origin, index| Known { key_hash: hash(n), origin: Origin(origin), file: 1, index };
+        for reading in 0..3 {
+            for n in 0..10_000 {
+                spill.push(at(n, n, reading * 10_000 + n as u32)).unwrap();
+            }
+        }
+        // Another record has the key of record 7.
+        spill.push(at(7, 20_000, 90_000)).unwrap();
+        let mut found = spill.collisions(4, true).unwrap();
+        assert_eq!(origins(found.items), [7, 7, 7, 20_000]);
+        found.repeats.sort_unstable();
+        let earlier = (0..20_000).filter(|index| index % 10_000 != 7).map(|index| (1, index));
+        assert!(found.repeats.into_iter().eq(earlier));
     }
 
     #[test]
@@ -401,7 +457,7 @@ mod tests {
             spill.push(known(hash(5), n)).unwrap();
         }
         spill.push(known(hash(7) ^ 1, 60_000)).unwrap();
-        let found = origins(spill.collisions(1000).unwrap());
+        let found = origins(spill.collisions(1000, false).unwrap().items);
         assert_eq!(found.len(), 101);
         assert_eq!(found[..2], [5, 50_000]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "split files are removed");
@@ -420,9 +476,9 @@ mod tests {
         }
         drop(spill);
         let mut spill = Spill::resume(folder.path(), &mark).unwrap();
-        assert_eq!(spill.collisions(10).unwrap(), []);
+        assert_eq!(spill.collisions(10, false).unwrap().items, []);
         spill.push(known(hash(9_999), 10_000)).unwrap();
-        assert_eq!(origins(spill.collisions(10).unwrap()), [9_999, 10_000]);
+        assert_eq!(origins(spill.collisions(10, false).unwrap().items), [9_999, 10_000]);
 
         let later = SpillMark { bytes: 1 << 40, ..mark };
         let error = Spill::resume(folder.path(), &later).unwrap_err();
@@ -441,6 +497,6 @@ mod tests {
         let mut bytes = fs::read(&path).unwrap();
         bytes[8] ^= 0xFF;
         fs::write(&path, bytes).unwrap();
-        assert!(matches!(spill.collisions(10), Err(Error::Damaged { .. })));
+        assert!(matches!(spill.collisions(10, false), Err(Error::Damaged { .. })));
     }
 }

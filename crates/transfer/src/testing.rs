@@ -45,6 +45,12 @@ pub trait SinkUnderTest {
     /// in order.
     fn durable(&mut self) -> Vec<Vec<Item<'static>>>;
 
+    /// Whether there is never anything but what was committed. A table cannot hide what was
+    /// accepted, nor take it back.
+    fn takes_back(&self) -> bool {
+        true
+    }
+
     /// Everything that should be the same after the same writes, whether the program was killed in
     /// between or not, such as the bytes of files.
     fn fingerprint(&mut self) -> Vec<(String, Vec<u8>)> {
@@ -78,7 +84,20 @@ pub fn conformance(sink: &mut dyn SinkUnderTest) {
     a_finish_may_be_repeated(sink);
 }
 
-/// Polls a future whose work is done by the polling thread: all that a sink of files needs.
+/// Runs the suite of sinks that were told that records may be written more than once.
+///
+/// # Panics
+///
+/// If the sink breaks a promise of [`ItemSink`].
+pub fn repeats(sink: &mut dyn SinkUnderTest) {
+    the_last_of_what_repeats_stays(sink);
+    repeats_of_two_records_still_collide(sink);
+    repeats_survive_a_kill(sink);
+    retracted_records_go_whole(sink);
+    empty_input_gives_empty_output(sink);
+}
+
+/// Polls a future on this thread, whoever does its work.
 fn wait<T>(future: BoxFuture<'_, T>) -> T {
     struct Unpark(std::thread::Thread);
     impl std::task::Wake for Unpark {
@@ -154,12 +173,20 @@ pub fn accepted_is_not_durable_and_committed_is(sink: &mut dyn SinkUnderTest) {
     let mut writer = sink.create();
     let mut encoder = writer.encoder();
     write(writer.as_mut(), encoder.as_mut(), &[(1, &[item("a", "1", "x")])]);
-    assert!(content(sink).is_empty(), "accepted is not durable");
+    if sink.takes_back() {
+        assert!(content(sink).is_empty(), "accepted is not durable");
+    }
     let mark = wait(writer.commit()).expect("a commit");
     assert_eq!(mark.items(), 1);
     assert_eq!(content(sink), ["a/1 x"]);
     write(writer.as_mut(), encoder.as_mut(), &[(2, &[item("b", "1", "y")])]);
     drop(writer);
+    if !sink.takes_back() {
+        drop(sink.resume(&mark));
+        let there = content(sink);
+        assert!(there.contains(&"a/1 x".to_owned()), "what was committed stays: {there:?}");
+        return;
+    }
     assert_eq!(content(sink), ["a/1 x"]);
     let resumed = sink.resume(&mark);
     assert_eq!(content(sink), ["a/1 x"]);
@@ -372,5 +399,76 @@ pub fn a_finish_may_be_repeated(sink: &mut dyn SinkUnderTest) {
         assert_eq!(again.expect("a finish"), first);
         assert_eq!(content(sink), expected);
         assert!(sink.fingerprint() == fingerprint);
+    }
+}
+
+/// A record that is written again takes the place of what it was, item by item.
+pub fn the_last_of_what_repeats_stays(sink: &mut dyn SinkUnderTest) {
+    let mut writer = sink.create();
+    let mut encoder = writer.encoder();
+    let first = [item("a", "1", "old"), item("a", "2", "gone"), item("b", "1", "old")];
+    write(writer.as_mut(), encoder.as_mut(), &[(8, &first), (3, &[item("c", "1", "once")])]);
+    wait(writer.commit()).expect("a commit");
+    // The same key by value, in another batch and in the same one.
+    let second = [item("a", "1.0", "new"), item("b", "1", "newer")];
+    write(writer.as_mut(), encoder.as_mut(), &[(8, &second), (8, &[item("b", "1", "newest")])]);
+    let receipt = wait(writer.finish(&[])).expect("a finish");
+    assert_eq!(receipt.duplicates, []);
+    assert_eq!((receipt.items, receipt.repeats, receipt.removed_items), (4, 3, 0));
+    // What only the first reading had is still there: nothing says that it is gone.
+    assert_eq!(content(sink), ["a/1 new", "a/2 gone", "b/1 newest", "c/1 once"]);
+}
+
+/// Of two records with the same key one goes, however often they were written.
+pub fn repeats_of_two_records_still_collide(sink: &mut dyn SinkUnderTest) {
+    let mut writer = sink.create();
+    let mut encoder = writer.encoder();
+    let later = [item("same", "1", "nine"), item("x", "1", "nine")];
+    write(writer.as_mut(), encoder.as_mut(), &[(9, &later), (2, &[item("same", "1", "two")])]);
+    wait(writer.commit()).expect("a commit");
+    write(writer.as_mut(), encoder.as_mut(), &[(2, &[item("same", "1", "two again")])]);
+    write(writer.as_mut(), encoder.as_mut(), &[(9, &later)]);
+    let receipt = wait(writer.finish(&[])).expect("a finish");
+    assert_eq!(duplicates(&receipt), [(2, 9)]);
+    assert_eq!((receipt.items, receipt.repeats, receipt.removed_items), (1, 1, 4));
+    assert_eq!(content(sink), ["same/1 two again"]);
+}
+
+/// Killed after any of its calls, a job that repeats records ends as one that was not.
+pub fn repeats_survive_a_kill(sink: &mut dyn SinkUnderTest) {
+    let write_all = |writer: &mut Box<dyn ItemSink>, reading: u64| {
+        let mut encoder = writer.encoder();
+        for n in (0..120_u64).filter(|n| reading == 0 || n % 3 == 0) {
+            let one = item(&format!("key{n}"), "1", &format!("reading {reading}"));
+            encoder.push(&one, Origin(n)).expect("a valid item");
+        }
+        wait(writer.write(encoder.take())).expect("a write");
+        wait(writer.commit()).expect("a commit")
+    };
+    let mut whole = sink.create();
+    for reading in 0..3 {
+        write_all(&mut whole, reading);
+    }
+    let receipt = wait(whole.finish(&[])).expect("a finish");
+    assert_eq!((receipt.items, receipt.repeats), (120, 80));
+    let (expected, fingerprint) = (content(sink), sink.fingerprint());
+    assert_eq!(expected.iter().filter(|line| line.ends_with("reading 2")).count(), 40);
+    for killed_in in 0..3 {
+        let mut writer = sink.create();
+        let mut mark = Mark::default();
+        for reading in 0..killed_in {
+            mark = write_all(&mut writer, reading);
+        }
+        // This one's mark is lost.
+        write_all(&mut writer, killed_in);
+        drop(writer);
+        let mut writer = sink.resume(&mark);
+        for reading in killed_in..3 {
+            write_all(&mut writer, reading);
+        }
+        let again = wait(writer.finish(&[])).expect("a finish");
+        assert_eq!(again, receipt, "killed in reading {killed_in}");
+        assert_eq!(content(sink), expected, "killed in reading {killed_in}");
+        assert!(sink.fingerprint() == fingerprint, "killed in reading {killed_in}");
     }
 }

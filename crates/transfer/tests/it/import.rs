@@ -5,7 +5,7 @@ use keystar_item::{Item, Number};
 use keystar_transfer::{
     Compression, CsvOptions, EncodeLoss, Error, Format, ImportOptions, ImportReader, ImportWriter,
     ItemSink, Manifest, Mark, Origin,
-    testing::{SinkUnderTest, conformance, table},
+    testing::{SinkUnderTest, conformance, repeats, table},
 };
 
 use crate::kit::Files;
@@ -57,6 +57,14 @@ fn csv_of_unknown_columns_conforms() {
 fn csv_of_known_columns_conforms() {
     let known = CsvOptions::default().with_columns(["note"]).with_delimiter(b';');
     conform(&Format::Csv(known));
+}
+
+#[test]
+fn the_last_of_what_repeats_stays_in_files() {
+    let options = options().with_repeats(true);
+    repeats(&mut Files::local(options.clone()));
+    repeats(&mut Files::local(options.clone().with_max_file(1000, 7)));
+    repeats(&mut Files::local(options.with_format(Format::Csv(CsvOptions::default()))));
 }
 
 #[test]
