@@ -241,52 +241,72 @@ impl Bucket {
 
     /// Sorts the store's failures by what the user can do; the store retried by itself already.
     fn failure(&self, error: object_store::Error) -> io::Error {
-        let wrong_region = ["Received redirect", "code: 30", "AuthorizationHeaderMalformed"]
-            .iter()
-            .any(|word| says(&error, word));
-        let told = self.home.get().cloned().or_else(|| region_in(&error));
-        let bucket = self.name.clone();
-        match error {
-            error if wrong_region => {
-                let region = self.region.clone();
-                let source = Box::new(error);
-                io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    match told {
-                        Some(home) => Refusal::Elsewhere { bucket, home, region, source },
-                        None => Refusal::Somewhere { bucket, region, source },
-                    },
-                )
+        use io::ErrorKind::{InvalidInput, NetworkDown, NotFound, Other, PermissionDenied};
+        let (bucket, region) = (self.name.clone(), self.region.clone());
+        let source = Said::of(&error);
+        let status = |code: &str| says(&error, &format!("status code: {code}"));
+        let code = element(&error, "Code").unwrap_or_default();
+        let (kind, refusal) = match code.as_str() {
+            "PermanentRedirect" | "AuthorizationHeaderMalformed" => {
+                (InvalidInput, self.elsewhere(&error, source))
             }
-            error if says(&error, "<Code>NoSuchBucket") => io::Error::new(
-                io::ErrorKind::NotFound,
-                Refusal::NoBucket { bucket, source: Box::new(error) },
-            ),
-            error
-                if says(&error, "<Code>InvalidAccessKeyId")
-                    || says(&error, "<Code>SignatureDoesNotMatch") =>
-            {
-                io::Error::new(
-                    io::ErrorKind::PermissionDenied,
-                    Refusal::Credentials { source: Box::new(error) },
-                )
+            _ if says(&error, "Received redirect") || status("30") => {
+                (InvalidInput, self.elsewhere(&error, source))
             }
-            error if says(&error, "<Code>ExpiredToken") => io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                Refusal::Expired { source: Box::new(error) },
-            ),
-            error @ (object_store::Error::PermissionDenied { .. }
-            | object_store::Error::Unauthenticated { .. }) => io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                Refusal::Denied { bucket, source: Box::new(error) },
-            ),
-            error @ object_store::Error::NotFound { .. } => {
-                io::Error::new(io::ErrorKind::NotFound, error)
+            "NoSuchBucket" => (NotFound, Refusal::NoBucket { bucket, region, source }),
+            "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "NotSignedUp" => {
+                (PermissionDenied, Refusal::Credentials { source })
             }
-            error if is_passing(&error) => io::Error::new(io::ErrorKind::NetworkDown, error),
-            error => io::Error::other(error),
+            "ExpiredToken" => (PermissionDenied, Refusal::Expired { source }),
+            _ if status("403") || status("401") => {
+                (PermissionDenied, Refusal::Denied { bucket, source })
+            }
+            _ => {
+                let kind = match error {
+                    object_store::Error::NotFound { .. } => NotFound,
+                    object_store::Error::Unauthenticated { .. } => PermissionDenied,
+                    _ if is_passing(&error) => NetworkDown,
+                    _ => Other,
+                };
+                return io::Error::new(kind, source);
+            }
+        };
+        io::Error::new(kind, refusal)
+    }
+
+    fn elsewhere(&self, error: &object_store::Error, source: Said) -> Refusal {
+        let (bucket, region) = (self.name.clone(), self.region.clone());
+        match self.home.get().cloned().or_else(|| element(error, "Region")) {
+            Some(home) => Refusal::Elsewhere { bucket, home, region, source },
+            None => Refusal::Somewhere { bucket, region, source },
         }
     }
+}
+
+/// What S3 said itself: its code and its words, if it gave any.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Said(String);
+
+impl Said {
+    fn of(error: &object_store::Error) -> Self {
+        let told = |name| element(error, name);
+        Self(match (told("Code"), told("Message")) {
+            (Some(code), Some(message)) => format!("{code}: {message}"),
+            (Some(code), None) => code,
+            _ => whole(error),
+        })
+    }
+}
+
+/// An error with those causes that it does not name itself; the store's errors name most of theirs.
+fn whole(error: &object_store::Error) -> String {
+    let first = std::error::Error::source(error);
+    let causes = std::iter::successors(first, |error| error.source()).map(ToString::to_string);
+    causes.fold(error.to_string(), |text, cause| match text.contains(&cause) {
+        true => text,
+        false => format!("{text}: {cause}"),
+    })
 }
 
 /// What S3 refused, in words that say what to do.
@@ -296,26 +316,27 @@ enum Refusal {
         "the bucket {bucket} is in the region {home}, but {region} was asked: set the region to \
          {home}"
     )]
-    Elsewhere { bucket: String, home: String, region: String, source: Box<object_store::Error> },
+    Elsewhere { bucket: String, home: String, region: String, source: Said },
     #[error(
         "the bucket {bucket} is not in the region {region}: find out where it is (aws s3api \
          get-bucket-location) and set that region"
     )]
-    Somewhere { bucket: String, region: String, source: Box<object_store::Error> },
+    Somewhere { bucket: String, region: String, source: Said },
     #[error(
-        "there is no bucket {bucket}: make it, in the region of the table, or correct the name"
+        "there is no bucket {bucket}: make it, in the region of the table ({region}), or correct the \
+         name"
     )]
-    NoBucket { bucket: String, source: Box<object_store::Error> },
+    NoBucket { bucket: String, region: String, source: Said },
     #[error("S3 does not know these credentials: check the profile and the keys")]
-    Credentials { source: Box<object_store::Error> },
+    Credentials { source: Said },
     #[error("the credentials have expired: renew them, then resume")]
-    Expired { source: Box<object_store::Error> },
+    Expired { source: Said },
     #[error(
         "access denied: the role or user needs s3:ListBucket on {bucket}, and s3:GetObject, \
          s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on {bucket}/*; an encrypted \
          bucket also needs kms:GenerateDataKey and kms:Decrypt on its key"
     )]
-    Denied { bucket: String, source: Box<object_store::Error> },
+    Denied { bucket: String, source: Said },
 }
 
 impl BucketUpload {
@@ -586,13 +607,14 @@ impl HttpService for WatchedClient {
     }
 }
 
-/// `…<Region>eu-west-1</Region>…`
-fn region_in(error: &object_store::Error) -> Option<String> {
+/// `…<Region>eu-west-1</Region>…`, in the answer that an error carries.
+fn element(error: &object_store::Error, name: &str) -> Option<String> {
+    let (begin, end) = (format!("<{name}>"), format!("</{name}>"));
     std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source()).find_map(
         |error| {
             let text = error.to_string();
-            let (_, rest) = text.split_once("<Region>")?;
-            rest.split_once("</Region>").map(|(region, _)| region.to_owned())
+            let (_, rest) = text.split_once(&begin)?;
+            rest.split_once(&end).map(|(text, _)| text.to_owned())
         },
     )
 }

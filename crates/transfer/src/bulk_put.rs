@@ -2,21 +2,14 @@
 //!
 //! The SDK does not have these calls yet, so they go over the wire as text.
 
-use std::{ops::ControlFlow, time::Duration};
+use std::ops::ControlFlow;
 
-use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::{
     Compression, DynamoDb, Error, Format, ImportProgress, ImportSource, ImportStatus, Place,
     TableName, bucket::split, call::CallError, dynamodb::place, import_table::watch, store::Store,
 };
-
-/// How long one call may take.
-const TIMEOUT: Duration = Duration::from_secs(30);
-/// How often a call is tried, and how long we wait after the first time.
-const ATTEMPTS: u32 = 5;
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// A bulk put that was begun. It goes on whether anybody waits for it or not; whoever knows its ARN
 /// can come back to it.
@@ -98,7 +91,7 @@ impl BulkPut {
         token: &str,
     ) -> Result<Self, Error> {
         let body = request(source, table, report, max_write_units, token)?;
-        let told = call(db, "StartBulkPutItems", &body).map_err(|error| {
+        let told = call(db, "StartBulkPutItems", body).map_err(|error| {
             let name = table.to_string();
             match error.code.as_str() {
                 "ResourceNotFoundException" => Error::TableMissing { table: name },
@@ -166,7 +159,7 @@ impl BulkPut {
 
     fn describe(&self) -> Result<(ImportProgress, Value), Error> {
         let body = json!({"BulkOperationArn": self.arn});
-        let told = call(&self.db, "DescribeBulkOperation", &body).map_err(|error| {
+        let told = call(&self.db, "DescribeBulkOperation", body).map_err(|error| {
             match error.code.as_str() {
                 "ResourceNotFoundException" => Error::ImportMissing { arn: self.arn.clone() },
                 _ => error.into_error("DescribeBulkOperation", &*self.arn),
@@ -238,24 +231,11 @@ fn request(
     Ok(body)
 }
 
-/// Calls it, again if that may help, and unwraps what is described.
-fn call(db: &DynamoDb, operation: &'static str, body: &Value) -> Result<Value, CallError> {
-    let (wire, body) = (db.wire().clone(), Bytes::from(body.to_string()));
-    let called = db.aws().wait(async move {
-        let mut pause = FIRST_PAUSE;
-        for _ in 1..ATTEMPTS {
-            match wire.call(operation, body.clone(), TIMEOUT).await {
-                Err(refusal) if refusal.error.is_retryable() => {
-                    tokio::time::sleep(pause.mul_f64(fastrand::f64() + 0.5)).await;
-                    pause *= 2;
-                }
-                answer => return Ok(answer),
-            }
-        }
-        Ok(wire.call(operation, body, TIMEOUT).await)
-    });
+/// Calls it, and unwraps what is described.
+fn call(db: &DynamoDb, operation: &'static str, body: Value) -> Result<Value, CallError> {
+    let wire = db.wire().clone();
+    let called = db.aws().wait(async move { Ok(wire.insist(operation, &body).await) });
     // What is lost with the runtime was never answered.
-    let answer = called.map_err(CallError::network)?.map_err(|refusal| refusal.error)?;
-    let mut told: Value = serde_json::from_slice(&answer).map_err(CallError::network)?;
+    let mut told = called.map_err(CallError::network)??;
     Ok(told["BulkOperationDescription"].take())
 }

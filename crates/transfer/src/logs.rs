@@ -1,40 +1,28 @@
 //! The log of an import: which items of which file DynamoDB refused, and why.
 //!
-//! Two calls of CloudWatch Logs are all that is needed of it. Its protocol is DynamoDB's, so the
-//! SDK's DynamoDB client signs and sends them, under the other service's name.
+//! One call of CloudWatch Logs is all that is needed of it, and its protocol is DynamoDB's.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
-
-use aws_sdk_dynamodb::Client;
-use aws_smithy_runtime_api::{
-    box_error::BoxError,
-    client::{
-        interceptors::{
-            Intercept,
-            context::{BeforeSerializationInterceptorContextMut, Error as AnyError, Input, Output},
-        },
-        orchestrator::{HttpRequest, HttpResponse, OrchestratorError},
-        runtime_components::RuntimeComponents,
-        ser_de::{
-            DeserializeResponse, SerializeRequest, SharedRequestSerializer,
-            SharedResponseDeserializer,
-        },
-    },
-};
-use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
-use aws_types::SigningName;
 use serde_json::{Value, json};
 
-use crate::{Aws, call::CallError, import_table::ItemError};
+use crate::{
+    Aws,
+    call::CallError,
+    import_table::ItemError,
+    wire::{Service, Wire},
+};
+
+const LOGS: Service = Service {
+    prefix: "Logs_20140328",
+    signed_as: "logs",
+    content_type: "application/x-amz-json-1.1",
+};
+
+/// Pages of a log may be empty, and yet not the last.
+const MAX_PAGES: usize = 1000;
 
 /// CloudWatch Logs of the region.
 #[derive(Debug)]
-pub(crate) struct Logs {
-    client: Client,
-}
+pub(crate) struct Logs(Wire);
 
 impl Logs {
     pub(crate) fn new(aws: &Aws) -> Self {
@@ -48,9 +36,8 @@ impl Logs {
         let endpoint = options.logs_endpoint_url.as_deref().or(aws.config().endpoint_url());
         let endpoint = endpoint.map(str::to_owned);
         let endpoint = endpoint.unwrap_or_else(|| format!("https://logs.{region}.{suffix}"));
-        let config =
-            aws_sdk_dynamodb::config::Builder::from(aws.config()).endpoint_url(endpoint).build();
-        Self { client: Client::from_conf(config) }
+        let config = aws_sdk_dynamodb::config::Builder::from(aws.config());
+        Self(Wire::of(LOGS, config.endpoint_url(endpoint)))
     }
 
     /// The errors that a stream tells, oldest first, at most so many.
@@ -62,13 +49,13 @@ impl Logs {
     ) -> Result<Vec<ItemError>, CallError> {
         let mut found = Vec::new();
         let mut token: Option<String> = None;
-        loop {
+        for _ in 0..MAX_PAGES {
             let mut request =
                 json!({"logGroupName": group, "logStreamName": stream, "startFromHead": true});
             if let (Some(token), Some(request)) = (&token, request.as_object_mut()) {
                 request.insert("nextToken".to_owned(), json!(token));
             }
-            let answer = self.call("GetLogEvents", &request).await?;
+            let answer = self.0.insist("GetLogEvents", &request).await?;
             for event in answer["events"].as_array().into_iter().flatten() {
                 if found.len() >= most {
                     return Ok(found);
@@ -78,25 +65,10 @@ impl Logs {
             // The end is told by the token that was sent coming back.
             match answer["nextForwardToken"].as_str() {
                 Some(next) if token.as_deref() != Some(next) => token = Some(next.to_owned()),
-                _ => return Ok(found),
+                _ => break,
             }
         }
-    }
-
-    async fn call(&self, operation: &'static str, body: &Value) -> Result<Value, CallError> {
-        let answer = Arc::new(Mutex::new(None));
-        let call = Call { operation, body: body.to_string(), answer: Arc::clone(&answer) };
-        let sent = self.client.describe_limits().customize().interceptor(call).send().await;
-        sent.map_err(CallError::of)?;
-        let taken = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (status, body) = taken.ok_or_else(|| CallError::network("the answer was lost"))?;
-        // Not the service's words, but those of a proxy, if they are no JSON.
-        let words: Value = serde_json::from_slice(&body).unwrap_or_default();
-        if status == 200 {
-            return Ok(words);
-        }
-        let message = words["message"].as_str().or(words["Message"].as_str()).unwrap_or_default();
-        Err(CallError::answered(status, words["__type"].as_str().unwrap_or_default(), message))
+        Ok(found)
     }
 }
 
@@ -118,66 +90,6 @@ pub(crate) fn item_error(message: &str) -> ItemError {
         file: pointer["key"].as_str().map(str::to_owned),
         index: pointer["itemIndex"].as_u64(),
         reasons,
-    }
-}
-
-/// One call: its request, and its answer once there is one.
-#[derive(Clone)]
-struct Call {
-    operation: &'static str,
-    body: String,
-    answer: Arc<Mutex<Option<(u16, Vec<u8>)>>>,
-}
-
-impl fmt::Debug for Call {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("operation", &self.operation).finish_non_exhaustive()
-    }
-}
-
-impl Intercept for Call {
-    fn name(&self) -> &'static str {
-        "Call"
-    }
-
-    fn modify_before_serialization(
-        &self,
-        _: &mut BeforeSerializationInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let state = config.interceptor_state();
-        state.store_put(SharedRequestSerializer::new(self.clone()));
-        state.store_put(SharedResponseDeserializer::new(self.clone()));
-        state.store_put(SigningName::from_static("logs"));
-        Ok(())
-    }
-}
-
-impl SerializeRequest for Call {
-    fn serialize_input(&self, _: Input, _: &mut ConfigBag) -> Result<HttpRequest, BoxError> {
-        let mut request = HttpRequest::new(SdkBody::from(self.body.clone()));
-        request.set_method("POST")?;
-        request.set_uri("/")?;
-        let headers = request.headers_mut();
-        headers.try_insert("content-type", "application/x-amz-json-1.1")?;
-        headers.try_insert("x-amz-target", format!("Logs_20140328.{}", self.operation))?;
-        headers.try_insert("content-length", self.body.len().to_string())?;
-        Ok(request)
-    }
-}
-
-impl DeserializeResponse for Call {
-    fn deserialize_nonstreaming_with_config(
-        &self,
-        response: &HttpResponse,
-        _: &ConfigBag,
-    ) -> Result<Output, OrchestratorError<AnyError>> {
-        let body = response.body().bytes().map(<[u8]>::to_vec).unwrap_or_default();
-        let answer = (response.status().as_u16(), body);
-        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
-        let output = aws_sdk_dynamodb::operation::describe_limits::DescribeLimitsOutput::builder();
-        Ok(Output::erase(output.build()))
     }
 }
 

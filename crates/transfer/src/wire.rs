@@ -28,20 +28,74 @@ use aws_smithy_runtime_api::{
     },
 };
 use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
+use aws_types::SigningName;
 use bytes::Bytes;
 
 use crate::call::CallError;
+
+/// How often a call that may be repeated is made, how long each may take, and how long we wait after
+/// the first.
+#[cfg(feature = "s3")]
+const ATTEMPTS: u32 = 5;
+#[cfg(feature = "s3")]
+const TIMEOUT: Duration = Duration::from_secs(30);
+#[cfg(feature = "s3")]
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// A client that sends text. Does not retry: whoever calls knows better what may be sent again.
 #[derive(Clone, Debug)]
 pub(crate) struct Wire {
     client: Client,
+    service: Service,
 }
+
+/// Whose words the text is in. Services of one protocol differ in little else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Service {
+    /// What the names of operations follow.
+    pub(crate) prefix: &'static str,
+    pub(crate) signed_as: &'static str,
+    pub(crate) content_type: &'static str,
+}
+
+const DYNAMODB: Service = Service {
+    prefix: "DynamoDB_20120810",
+    signed_as: "dynamodb",
+    content_type: "application/x-amz-json-1.0",
+};
 
 impl Wire {
     pub(crate) fn new(config: aws_sdk_dynamodb::config::Builder) -> Self {
+        Self::of(DYNAMODB, config)
+    }
+
+    /// For another service, whose endpoint the configuration has.
+    pub(crate) fn of(service: Service, config: aws_sdk_dynamodb::config::Builder) -> Self {
         let config = config.retry_config(RetryConfig::disabled());
-        Self { client: Client::from_conf(config.build()) }
+        Self { client: Client::from_conf(config.build()), service }
+    }
+
+    /// Calls an operation that may be repeated, again if that may help.
+    #[cfg(feature = "s3")]
+    pub(crate) async fn insist(
+        &self,
+        operation: &'static str,
+        input: &serde_json::Value,
+    ) -> Result<serde_json::Value, CallError> {
+        let body = Bytes::from(input.to_string());
+        let mut pause = FIRST_PAUSE;
+        let mut left = ATTEMPTS;
+        loop {
+            left -= 1;
+            match self.call(operation, body.clone(), TIMEOUT).await {
+                Ok(answer) => return serde_json::from_slice(&answer).map_err(CallError::network),
+                Err(refusal) if left > 0 && refusal.error.is_retryable() => {
+                    tokio::time::sleep(pause.mul_f64(fastrand::f64() + 0.5)).await;
+                    pause *= 2;
+                }
+                Err(refusal) => return Err(refusal.error),
+            }
+        }
     }
 
     /// Calls an operation, such as `Scan`, with its input in JSON. What comes back is its output in
@@ -53,7 +107,8 @@ impl Wire {
         timeout: Duration,
     ) -> Result<Bytes, Refusal> {
         let answer = Arc::new(Mutex::new(None));
-        let text = Text { operation, body, answer: Arc::clone(&answer) };
+        let service = self.service;
+        let text = Text { service, operation, body, answer: Arc::clone(&answer) };
         // Which operation the SDK thinks it is makes no difference to how it signs and sends.
         let call = self.client.batch_write_item().customize().interceptor(text).send();
         match tokio::time::timeout(timeout, call).await {
@@ -105,6 +160,7 @@ impl Refusal {
 /// One call: its request, and its answer once there is one.
 #[derive(Clone)]
 struct Text {
+    service: Service,
     operation: &'static str,
     body: Bytes,
     answer: Arc<Mutex<Option<(u16, Bytes)>>>,
@@ -131,6 +187,7 @@ impl Intercept for Text {
         let state = config.interceptor_state();
         state.store_put(SharedRequestSerializer::new(self.clone()));
         state.store_put(SharedResponseDeserializer::new(self.clone()));
+        state.store_put(SigningName::from_static(self.service.signed_as));
         Ok(())
     }
 }
@@ -141,8 +198,9 @@ impl SerializeRequest for Text {
         request.set_method("POST")?;
         request.set_uri("/")?;
         let headers = request.headers_mut();
-        headers.try_insert("content-type", "application/x-amz-json-1.0")?;
-        headers.try_insert("x-amz-target", format!("DynamoDB_20120810.{}", self.operation))?;
+        let Service { prefix, content_type, .. } = self.service;
+        headers.try_insert("content-type", content_type)?;
+        headers.try_insert("x-amz-target", format!("{prefix}.{}", self.operation))?;
         headers.try_insert("content-length", self.body.len().to_string())?;
         Ok(request)
     }

@@ -189,7 +189,11 @@ impl State {
             let at = refusals.iter().position(|(refused, _)| *refused == operation);
             at.map(|at| refusals.remove(at).1)
         };
+        let service = if target.starts_with("Logs_") { "logs" } else { "dynamodb" };
+        let scope = format!("/{}/{service}/aws4_request", s3::REGION);
+        let signed = request.headers.get("authorization").is_some_and(|text| text.contains(&scope));
         let answer = match (refused, operation) {
+            _ if !signed => Err(("InvalidSignatureException", format!("not signed for {scope}"))),
             (Some(code), _) => Err((code, "a fault of the tests".to_owned())),
             (None, "ImportTable") => Self::begin(state, body, false),
             (None, "StartBulkPutItems") => Self::begin(state, body, true),

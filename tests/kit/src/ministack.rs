@@ -29,7 +29,7 @@ impl Ministack {
                 .env("GATEWAY_PORT", port.to_string())
                 .env("BIND_HOST", "127.0.0.1")
                 .env("MINISTACK_HOST", "127.0.0.1")
-                .env("SERVICES", "s3,dynamodb,logs")
+                .env("SERVICES", "s3,dynamodb,logs,sts,iam")
                 .env("S3_DATA_DIR", folder.join("s3"))
                 .env("TMPDIR", folder);
             Ok(command)

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,10 +28,13 @@ pub struct S3 {
     server: Server,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     faults: Mutex<Vec<(&'static str, usize, Fault)>>,
     requests: Mutex<Vec<String>>,
+    signers: Mutex<Vec<String>>,
+    parts: AtomicUsize,
+    most_parts: AtomicUsize,
 }
 
 /// What goes wrong.
@@ -44,6 +48,8 @@ pub enum Fault {
     LoseAnswer,
     /// The bucket is in this region.
     Elsewhere(&'static str),
+    /// The server sees it only after so many milliseconds.
+    Delay(u64),
 }
 
 impl S3 {
@@ -61,7 +67,7 @@ impl S3 {
             command.arg(SECRET_KEY).arg("--port").arg(port.to_string()).arg(root);
             Ok(command)
         })?;
-        let state = Arc::new(State { faults: Mutex::default(), requests: Mutex::default() });
+        let state = Arc::new(State::default());
         let (address, shared) = (server.address(), Arc::clone(&state));
         let listener = Listener::start(move |request| shared.answer(&request, address))?;
         Ok(Self { listener, state, server })
@@ -126,6 +132,16 @@ impl S3 {
         locked(&self.state.faults).push((matching, times, fault));
     }
 
+    /// How many parts of uploads were ever under way at once.
+    pub fn most_parts_at_once(&self) -> usize {
+        self.state.most_parts.load(Ordering::SeqCst)
+    }
+
+    /// The access keys that requests were signed with, each once, in the order in which they came.
+    pub fn signers(&self) -> Vec<String> {
+        locked(&self.state.signers).clone()
+    }
+
     /// `METHOD target` of every request so far.
     pub fn requests(&self) -> Vec<String> {
         locked(&self.state.requests).clone()
@@ -136,10 +152,43 @@ impl State {
     fn answer(&self, request: &Request, server: SocketAddr) -> Option<Response> {
         let line = format!("{} {}", request.method, request.target);
         let fault = self.due(&line);
+        self.note_signer(request);
+        let part = line.contains("partNumber=");
         locked(&self.requests).push(line);
+        if part {
+            let now = self.parts.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most_parts.fetch_max(now, Ordering::SeqCst);
+        }
+        let answer = self.suffer(fault, request, server);
+        if part {
+            self.parts.fetch_sub(1, Ordering::SeqCst);
+        }
+        answer
+    }
+
+    /// `AWS4-HMAC-SHA256 Credential=KEY/20260131/…`
+    fn note_signer(&self, request: &Request) {
+        let signature = request.headers.get("authorization").unwrap_or_default();
+        let key = signature.split("Credential=").nth(1).and_then(|rest| rest.split('/').next());
+        let mut signers = locked(&self.signers);
+        if let Some(key) = key.filter(|key| !signers.iter().any(|known| known == key)) {
+            signers.push(key.to_owned());
+        }
+    }
+
+    fn suffer(
+        &self,
+        fault: Option<Fault>,
+        request: &Request,
+        server: SocketAddr,
+    ) -> Option<Response> {
         match fault {
             None => forward(request, server).ok(),
             Some(Fault::HangUp) => None,
+            Some(Fault::Delay(millis)) => {
+                std::thread::sleep(Duration::from_millis(millis));
+                forward(request, server).ok()
+            }
             Some(Fault::LoseAnswer) => {
                 let _ = forward(request, server);
                 if request.method == "POST" && request.target.contains("?uploadId=") {

@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use keystar_kit::s3::Fault;
+use keystar_kit::ministack::Ministack;
+use keystar_kit::s3::{ACCESS_KEY, Fault, REGION, S3, SECRET_KEY};
 use keystar_transfer::{Aws, AwsOptions, Compression, Error, ImportOptions, ImportReader, Place};
 
-use crate::{World, chain, lines, table, with_credentials, with_secret};
+use crate::{World, chain, lines, table, with_credentials, with_environment, with_secret};
 
 /// Items whose text is about 14 MB: one object of three parts.
 fn large() -> Vec<String> {
@@ -47,6 +48,68 @@ fn a_large_object_goes_up_in_parts_with_checksums() {
         let requests = world.s3.requests();
         let of = |text: &str| requests.iter().filter(|request| request.contains(text)).count();
         assert_eq!((of("uploads"), of("partNumber="), of("POST")), (1, 3, 2), "{requests:#?}");
+    });
+}
+
+#[test]
+fn parts_of_all_files_go_up_at_once_but_not_too_many() {
+    with_credentials("bucket::parts_of_all_files_go_up_at_once_but_not_too_many", || {
+        let world = World::new();
+        world.s3.fault("partNumber=", 1000, Fault::Delay(150));
+        let lines: Vec<String> = large().into_iter().cycle().take(3000).collect();
+        // The keys are the same, and so must be removed at the end: only the first thousand stay.
+        let place = world.place("one");
+        let receipt = world.write(&place, options().with_max_duplicates(5000), &lines);
+        assert_eq!(receipt.items, 1000);
+        let most = world.s3.most_parts_at_once();
+        assert!((2..=4).contains(&most), "{most} parts of one file at once");
+
+        let distinct: Vec<String> = (0..3)
+            .flat_map(|copy| {
+                let from = format!(r#""n":{{"N":"1"}}"#);
+                let to = format!(r#""n":{{"N":"{copy}"}}"#);
+                large().into_iter().map(move |line| line.replace(&from, &to))
+            })
+            .collect();
+        let place = world.place("many");
+        world.write(&place, options().with_lanes(6), &distinct);
+        let most = world.s3.most_parts_at_once();
+        assert!((5..=8).contains(&most), "{most} parts of all files at once");
+    });
+}
+
+#[test]
+fn a_profile_and_a_role_are_who_uploads() {
+    let folder = tempfile::tempdir().unwrap();
+    let credentials = folder.path().join("credentials");
+    let stranger = "[stranger]\naws_access_key_id = AKIDSTRANGER\naws_secret_access_key = wrong\n";
+    std::fs::write(&credentials, stranger).unwrap();
+    let ministack = Ministack::start().unwrap();
+    let environment = [
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
+        ("AWS_SHARED_CREDENTIALS_FILE", credentials.display().to_string()),
+        ("AWS_ENDPOINT_URL_STS", ministack.endpoint()),
+    ];
+    with_environment("bucket::a_profile_and_a_role_are_who_uploads", &environment, || {
+        let s3 = S3::start().unwrap();
+        s3.make_bucket("stage").unwrap();
+        let upload = |options: &AwsOptions| {
+            let aws = Aws::connect(options).unwrap();
+            let work = tempfile::tempdir().unwrap();
+            let place = Place::from("s3://stage/p").with_aws(&aws);
+            let error = crate::write(&place, work.path(), self::options(), &lines(3)).unwrap_err();
+            // This S3 knows neither of them, and that is how we know.
+            chain(&error)
+        };
+        let options = AwsOptions::default().with_region(REGION).with_s3_endpoint_url(s3.endpoint());
+        let as_profile = options.clone().with_profile("stranger");
+        let refused = upload(&as_profile);
+        assert_eq!(s3.signers(), ["AKIDSTRANGER"], "{refused}");
+        let role = "arn:aws:iam::000000000000:role/migration";
+        let refused = upload(&options.with_assume_role(role));
+        assert!(s3.signers()[1].starts_with("ASIA"), "{:?} {refused}", s3.signers());
+        assert!(refused.contains("S3 does not know these credentials"), "{refused}");
     });
 }
 
@@ -118,6 +181,14 @@ fn refusals_say_what_to_do() {
         let denied = told(&stage, "PUT", Some(Fault::Refuse(403, "AccessDenied")));
         assert!(denied.starts_with("no permission to write s3://stage/p/data/"), "{denied}");
         assert!(denied.contains("the role or user needs s3:ListBucket on stage"), "{denied}");
+        let denied = told(&stage, "GET", Some(Fault::Refuse(403, "AccessDenied")));
+        assert!(denied.starts_with("no permission to list s3://stage/p/data"), "{denied}");
+        assert!(denied.ends_with("on its key: AccessDenied: a fault of the tests"), "{denied}");
+        let expired = told(&stage, "GET", Some(Fault::Refuse(400, "ExpiredToken")));
+        assert!(
+            expired.contains("the credentials have expired: renew them, then resume"),
+            "{expired}"
+        );
         let nobody = Place::from("s3://nobody/p").with_aws(&world.aws);
         let missing = told(&nobody, "", None);
         assert!(missing.starts_with("s3://nobody/p/data does not exist"), "{missing}");

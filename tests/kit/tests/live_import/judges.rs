@@ -7,8 +7,8 @@ use keystar_kit::ministack::Ministack;
 use keystar_kit::python;
 use keystar_kit::s3::REGION;
 use keystar_transfer::{
-    Aws, AwsOptions, Compression, CsvOptions, Encryption, Format, ImportJob, ImportOptions,
-    ImportReader, ImportSource, ImportStatus, Place, TableExtras, TableName,
+    Aws, AwsOptions, BulkPut, Compression, CsvOptions, Encryption, Format, ImportJob,
+    ImportOptions, ImportReader, ImportSource, ImportStatus, Place, TableExtras, TableName,
 };
 use serde_json::json;
 
@@ -46,6 +46,13 @@ fn every_request_is_as_the_service_models_say() {
                 ImportJob::start(&db, &source, &table, extras, &name).unwrap();
             }
         }
+        let name: TableName = "t-0-0".parse().unwrap();
+        let source =
+            ImportSource::new("s3://stage/a/data/", Format::Ion, Compression::zstd()).unwrap();
+        let source = source.with_bucket_owner("123456789012");
+        let report = "s3://stage/report/";
+        let job = BulkPut::start(&db, &source, &name, report, Some(2000), "all").unwrap();
+        job.progress().unwrap();
         let recorded = world.double.recorded();
         let file = world.work.path().join("requests");
         let text: String = recorded
@@ -57,7 +64,14 @@ fn every_request_is_as_the_service_models_say() {
         std::fs::write(&file, text).unwrap();
         let valid = python::run("aws_requests.py", &[&file]).unwrap();
         assert_eq!(valid.trim(), recorded.len().to_string());
-        for operation in ["ImportTable", "DescribeImport", "ListImports", "GetLogEvents"] {
+        for operation in [
+            "ImportTable",
+            "DescribeImport",
+            "ListImports",
+            "GetLogEvents",
+            "StartBulkPutItems",
+            "DescribeBulkOperation",
+        ] {
             assert!(
                 recorded.iter().any(|request| request.target.ends_with(operation)),
                 "{operation}"

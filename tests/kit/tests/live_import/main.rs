@@ -27,6 +27,14 @@ fn with_credentials(name: &str, test: impl FnOnce()) {
 }
 
 fn with_secret(name: &str, secret: &str, test: impl FnOnce()) {
+    let environment = [
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", secret.to_owned()),
+    ];
+    with_environment(name, &environment, test);
+}
+
+fn with_environment(name: &str, environment: &[(&str, String)], test: impl FnOnce()) {
     const MARK: &str = "KEYSTAR_LIVE_IMPORT";
     if std::env::var(MARK).is_ok_and(|running| running == name) {
         return test();
@@ -40,11 +48,10 @@ fn with_secret(name: &str, secret: &str, test: impl FnOnce()) {
     let output = command
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
         .env(MARK, name)
-        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-        .env("AWS_SECRET_ACCESS_KEY", secret)
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_CONFIG_FILE", "/nowhere/config")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/nowhere/credentials")
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
