@@ -24,6 +24,9 @@ pub use dumps::Dumps;
 pub use error::Error;
 pub use file::{RdbFile, RdbOptions};
 #[cfg(feature = "live")]
-pub use live::{Access, Read, Redis, RedisScan, RedisUrl, ScanOptions, Secret};
+pub use live::{
+    Access, DbFacts, DeploymentKind, Fact, Facts, MemoryFacts, NodeFacts, Permission, Read, Redis,
+    RedisScan, RedisUrl, ScanOptions, Secret,
+};
 pub use memory::MemorySource;
 pub use source::Source;

@@ -26,4 +26,8 @@ pub mod process;
 pub mod python;
 pub mod random;
 pub mod redis;
+pub mod redis_cluster;
+pub mod redis_proxy;
+pub mod redis_sentinel;
+pub mod redis_tls;
 pub mod s3;

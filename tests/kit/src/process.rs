@@ -56,17 +56,22 @@ impl Server {
                 io::Error::new(error.kind(), format!("{name}: {error}: run scripts/setup"))
             })?;
         let mut server = Self { child, address, folder };
+        server.wait_until_it_answers(name, patience)?;
+        Ok(server)
+    }
 
+    fn wait_until_it_answers(&mut self, name: &str, patience: Duration) -> io::Result<()> {
+        let (address, log) = (self.address, self.log());
         let begun = Instant::now();
         loop {
-            if let Some(status) = server.child.try_wait()? {
+            if let Some(status) = self.child.try_wait()? {
                 return Err(io::Error::other(format!(
                     "{name} ended with {status}: {}",
                     tail(&log)
                 )));
             }
             if TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok() {
-                return Ok(server);
+                return Ok(());
             }
             if begun.elapsed() > patience {
                 return Err(io::Error::other(format!(
@@ -76,6 +81,31 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Ends it at once, as a power cut would; its folder stays.
+    ///
+    /// # Errors
+    /// When the system does not let us.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(|_| ())
+    }
+
+    /// Starts it again after [`kill`](Self::kill), in the same folder and on the same port, which the command names.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_again(&mut self, patience: Duration, mut command: Command) -> io::Result<()> {
+        let output = File::options().append(true).open(self.log())?;
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        self.child = command.spawn()?;
+        self.wait_until_it_answers("the server", patience)
+    }
+
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Where it listens.
@@ -101,7 +131,7 @@ impl Drop for Server {
     }
 }
 
-fn free_address() -> io::Result<SocketAddr> {
+pub(crate) fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 

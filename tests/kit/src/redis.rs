@@ -1,7 +1,8 @@
 //! A live Redis, and just enough of its protocol to ask it things.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -9,10 +10,17 @@ use std::time::Duration;
 use crate::places;
 use crate::process::Server;
 
+/// The setting that a server which speaks TLS has.
+const TLS: &str = "--tls-cert-file";
+/// How long a server may take to start: it may have a file to load.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A Redis server on loopback with an empty data set, or one loaded from a file.
 #[derive(Debug)]
 pub struct Redis {
     server: Server,
+    program: PathBuf,
+    arguments: Vec<String>,
 }
 
 /// What the server answered.
@@ -61,44 +69,139 @@ impl Redis {
     /// # Errors
     /// When it does not start.
     pub fn start_program(program: &Path, rdb: Option<&Path>) -> io::Result<Self> {
-        let server = Server::start("redis", Duration::from_secs(30), |folder, port| {
+        Self::start_with(program, rdb, |_| Ok(Vec::new()))
+    }
+
+    /// Starts a server with further arguments, made for its folder.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_with(
+        program: &Path,
+        rdb: Option<&Path>,
+        further: impl Fn(&Path) -> io::Result<Vec<String>>,
+    ) -> io::Result<Self> {
+        let arguments = std::cell::RefCell::new(Vec::new());
+        let server = Server::start("redis", PATIENCE, |folder, port| {
             if let Some(rdb) = rdb {
                 std::fs::copy(rdb, folder.join("dump.rdb"))?;
             }
+            let socket = folder.join("socket");
+            let (folder_text, socket) = (folder.to_string_lossy(), socket.to_string_lossy());
+            let further = further(folder)?;
+            let is_tls = further.iter().any(|word| word == TLS);
+            let port_name = if is_tls { "--tls-port" } else { "--port" };
+            let mut all: Vec<String> = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+                .into_iter()
+                .chain(["--unixsocket", &socket, "--dir", &folder_text])
+                .map(str::to_owned)
+                .collect();
+            all.extend([port_name.to_owned(), port.to_string()]);
+            all.extend(further);
+            arguments.replace(all.clone());
             let mut command = Command::new(program);
-            command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"]);
-            command.arg(port.to_string()).arg("--dir").arg(folder);
+            command.args(all);
             Ok(command)
         })?;
-        let redis = Self { server };
-        // It listens before it has loaded its file.
-        let mut connection = redis.connect()?;
+        let redis = Self { server, program: program.to_owned(), arguments: arguments.into_inner() };
+        redis.wait_until_loaded()?;
+        Ok(redis)
+    }
+
+    /// A server that was started, once it has loaded what it has. It cannot be started again.
+    pub(crate) fn answering(server: Server) -> io::Result<Self> {
+        let redis = Self { server, program: PathBuf::new(), arguments: Vec::new() };
+        redis.wait_until_loaded()?;
+        Ok(redis)
+    }
+
+    /// It listens before it has loaded its file.
+    fn wait_until_loaded(&self) -> io::Result<()> {
+        let mut connection = self.connect()?;
         for _ in 0..3000 {
             match connection.command(&[b"PING"]) {
-                Ok(_) => return Ok(redis),
+                Ok(_) => return Ok(()),
                 Err(error) if error.to_string().contains("LOADING") => {
                     std::thread::sleep(Duration::from_millis(20))
                 }
+                // It is there; what it wants to be told first is another matter.
+                Err(error) if error.to_string().contains("NOAUTH") => return Ok(()),
                 Err(error) => return Err(error),
             }
         }
         Err(io::Error::other("the server is still loading"))
     }
 
-    /// A new connection.
+    /// Ends it at once, as a power cut would.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.server.kill()
+    }
+
+    /// Starts it again on the same port, with what it saved.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_again(&mut self) -> io::Result<()> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments);
+        self.server.start_again(PATIENCE, command)?;
+        self.wait_until_loaded()
+    }
+
+    /// A new connection; to a server that speaks TLS, by its socket.
     ///
     /// # Errors
     /// When the server is gone.
     pub fn connect(&self) -> io::Result<Connection> {
-        let stream = TcpStream::connect(self.server.address())?;
-        stream.set_nodelay(true)?;
+        if !self.is_tls() {
+            return Connection::tcp(self.server.address());
+        }
+        // The socket is made a moment after the port listens.
+        let mut tries = 0;
+        let stream = loop {
+            match UnixStream::connect(self.socket()) {
+                Err(_) if tries < 500 => {
+                    tries += 1;
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                connected => break connected?,
+            }
+        };
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        Ok(Connection { reader: BufReader::new(stream.try_clone()?), writer: stream })
+        let reader = BufReader::new(Stream::Unix(stream.try_clone()?));
+        Ok(Connection { reader, writer: Stream::Unix(stream) })
+    }
+
+    fn is_tls(&self) -> bool {
+        self.arguments.iter().any(|word| word == TLS)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Its Unix socket.
+    pub fn socket(&self) -> PathBuf {
+        self.server.folder().join("socket")
+    }
+
+    /// Its own folder.
+    pub fn folder(&self) -> &Path {
+        self.server.folder()
+    }
+
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
     }
 
     /// The URL by which clients find it.
     pub fn url(&self) -> String {
-        format!("redis://{}", self.server.address())
+        format!("redis{}://{}", if self.is_tls() { "s" } else { "" }, self.server.address())
     }
 
     /// Has the server save its data, and says where.
@@ -114,11 +217,52 @@ impl Redis {
 /// One connection.
 #[derive(Debug)]
 pub struct Connection {
-    reader: BufReader<TcpStream>,
-    writer: TcpStream,
+    reader: BufReader<Stream>,
+    writer: Stream,
+}
+
+/// What a connection runs over.
+#[derive(Debug)]
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Read for Stream {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(room),
+            Self::Unix(stream) => stream.read(room),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(bytes),
+            Self::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Connection {
+    /// Connects to whatever speaks the protocol there.
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub fn tcp(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        let reader = BufReader::new(Stream::Tcp(stream.try_clone()?));
+        Ok(Self { reader, writer: Stream::Tcp(stream) })
+    }
+
     /// Sends a command and waits for its answer.
     ///
     /// # Errors

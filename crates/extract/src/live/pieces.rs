@@ -9,7 +9,11 @@ use keystar_rdb::{
     StreamEntry, StreamId, UnixMillis, Value,
 };
 
-use super::link::{Link, Reply, Token};
+use super::{
+    link::{Link, Reply, Token},
+    recent::Recent,
+    worker::now_millis,
+};
 use crate::Error;
 
 /// Elements that are asked for first, before it is known how big they are.
@@ -17,18 +21,28 @@ const FIRST_COUNT: usize = 32;
 /// Elements that are asked for at most.
 const MAX_COUNT: usize = 10_000;
 
-/// Gathers the elements of a value into parts.
-pub(crate) struct Gather<'a> {
+/// Gathers the elements of a value into parts, and knows where it is to be read on: also over
+/// another connection.
+#[derive(Debug)]
+pub(crate) struct Gather {
     head: Head<'static>,
     value: Value<'static>,
-    /// Bytes that are gathered, and that were given.
+    /// Bytes that are gathered, and that were in parts before.
     bytes: usize,
     given: u64,
     start: u64,
     next: u64,
     max_bytes: usize,
     max_element: u64,
-    give: &'a mut dyn FnMut(Part) -> bool,
+    /// Where the server is asked to go on, and for how many elements.
+    cursor: String,
+    count: usize,
+    /// Whether it is an empty string.
+    empty: bool,
+    /// What cursors tell twice.
+    recent: Option<Recent>,
+    /// Parts that are complete.
+    pub(crate) ready: Vec<Part>,
 }
 
 /// How the reading of a value ended.
@@ -39,8 +53,6 @@ pub(crate) enum Outcome {
     Gone,
     /// It cannot be told; why.
     Failed(String),
-    /// Nobody wants it any more.
-    Stopped,
 }
 
 /// Why a value is not told to its end.
@@ -80,13 +92,10 @@ impl Piecewise {
             .with_expires_at(self.expires_at)
     }
 
-    /// Tells the value in parts; `give` answers whether it goes on.
-    pub(crate) fn read(
-        &self,
-        link: &mut Link,
-        give: &mut dyn FnMut(Part) -> bool,
-    ) -> Result<Outcome, Error> {
-        let mut gather = Gather {
+    /// The beginning of the value.
+    pub(crate) fn gather(&self) -> Gather {
+        let table = matches!(self.kind, Kind::Set | Kind::SortedSet | Kind::Hash);
+        Gather {
             head: self.head(),
             value: nothing(self.kind),
             bytes: 0,
@@ -95,26 +104,42 @@ impl Piecewise {
             next: 0,
             max_bytes: self.part_bytes,
             max_element: self.max_element_bytes,
-            give,
-        };
+            cursor: if self.kind == Kind::Stream { "-" } else { "0" }.to_owned(),
+            count: FIRST_COUNT,
+            empty: false,
+            recent: table.then(Recent::new),
+            ready: Vec::new(),
+        }
+    }
+
+    /// Asks one question more; `None` when there are more to ask.
+    ///
+    /// The link is of no use after any outcome but [`Outcome::Told`]: an answer may be half read.
+    pub(crate) fn read(
+        &self,
+        link: &mut Link,
+        gather: &mut Gather,
+    ) -> Result<Option<Outcome>, Error> {
         let told = match self.kind {
-            Kind::String => self.string(link, &mut gather),
-            Kind::List => self.list(link, &mut gather),
-            Kind::Set | Kind::SortedSet | Kind::Hash => self.table(link, &mut gather),
-            Kind::Stream => self.stream(link, &mut gather),
-            Kind::Json => self.json(link, &mut gather),
+            Kind::String => self.string(link, gather),
+            Kind::List => self.list(link, gather),
+            Kind::Set | Kind::SortedSet | Kind::Hash => self.table(link, gather),
+            Kind::Stream => self.stream(link, gather),
+            Kind::Json => self.json(link, gather),
             kind => Err(Stop::Outcome(Outcome::Failed(format!(
                 "a value of type {kind} cannot be read in pieces"
             )))),
         };
-        match told.and_then(|()| gather.end()) {
-            Ok(()) => Ok(Outcome::Told),
-            Err(Stop::Outcome(outcome)) => Ok(outcome),
+        match told {
+            Ok(false) => Ok(None),
+            Ok(true) => Ok(Some(gather.end())),
+            Err(Stop::Outcome(outcome)) => Ok(Some(outcome)),
             Err(Stop::Error(error)) => Err(error),
         }
     }
 
-    fn string(&self, link: &mut Link, gather: &mut Gather<'_>) -> Result<(), Stop> {
+    /// Each of these asks one question, and says whether it was the last one.
+    fn string(&self, link: &mut Link, gather: &mut Gather) -> Result<bool, Stop> {
         let total = link.ask(&[b"STRLEN", &*self.name])?.integer().unwrap_or_default();
         let total = u64::try_from(total).unwrap_or_default();
         if total > self.max_element_bytes {
@@ -122,95 +147,89 @@ impl Piecewise {
             let detail = format!("a string of {total} bytes exceeds the limit of {limit}");
             return Err(Stop::Outcome(Outcome::Failed(detail)));
         }
-        while gather.next < total {
-            gather.flush_if_full()?;
-            let end = gather.next + self.part_bytes.max(1) as u64 - 1;
-            let (from, to) = (gather.next.to_string(), end.to_string());
-            let reply = link.ask(&[b"GETRANGE", &*self.name, from.as_bytes(), to.as_bytes()])?;
-            let Reply::Bytes(bytes) = reply else { break };
-            if bytes.is_empty() {
-                break;
-            }
-            gather.bytes += bytes.len();
-            gather.next += bytes.len() as u64;
+        gather.flush_if_full();
+        let end = gather.next + self.part_bytes.max(1) as u64 - 1;
+        let (from, to) = (gather.next.to_string(), end.to_string());
+        let reply = link.ask(&[b"GETRANGE", &*self.name, from.as_bytes(), to.as_bytes()])?;
+        let Reply::Bytes(bytes) = reply else {
+            return Err(link.protocol("no string where a string was asked for").into());
+        };
+        gather.bytes += bytes.len();
+        gather.next += bytes.len() as u64;
+        let ended = bytes.is_empty() || gather.next >= total;
+        if gather.next == 0 && link.ask(&[b"EXISTS", &*self.name])?.integer() == Some(1) {
+            gather.empty = true;
+        }
+        if !bytes.is_empty() {
             gather.value = Value::String(bytes.into());
         }
-        Ok(())
+        Ok(ended)
     }
 
-    fn list(&self, link: &mut Link, gather: &mut Gather<'_>) -> Result<(), Stop> {
-        let mut count = FIRST_COUNT;
-        loop {
-            let (from, to) =
-                (gather.next.to_string(), (gather.next + count as u64 - 1).to_string());
-            let before = gather.mark();
-            link.push(&[b"LRANGE", &*self.name, from.as_bytes(), to.as_bytes()]);
-            link.flush()?;
-            let items = array(link, "LRANGE")?;
-            for _ in 0..items {
-                let item = gather.element(link)?;
-                gather.push(Element::Item(item))?;
-            }
-            if items < count {
-                return Ok(());
-            }
-            count = gather.count(before);
+    fn list(&self, link: &mut Link, gather: &mut Gather) -> Result<bool, Stop> {
+        let count = gather.count;
+        let (from, to) = (gather.next.to_string(), (gather.next + count as u64 - 1).to_string());
+        let before = gather.mark();
+        link.push(&[b"LRANGE", &*self.name, from.as_bytes(), to.as_bytes()]);
+        link.flush()?;
+        let items = array(link, "LRANGE")?;
+        for _ in 0..items {
+            let item = gather.element(link)?;
+            gather.push(Element::Item(item));
         }
+        gather.recount(before);
+        Ok(items < count)
     }
 
     /// Sets, sorted sets and hashes, by their cursors.
-    fn table(&self, link: &mut Link, gather: &mut Gather<'_>) -> Result<(), Stop> {
+    fn table(&self, link: &mut Link, gather: &mut Gather) -> Result<bool, Stop> {
         let command = match self.kind {
             Kind::Set => "SSCAN",
             Kind::SortedSet => "ZSCAN",
             _ => "HSCAN",
         };
-        let (mut cursor, mut count) = ("0".to_owned(), FIRST_COUNT);
-        let mut recent = super::recent::Recent::new();
-        loop {
-            let before = gather.mark();
-            let number = count.to_string();
-            let words = [command.as_bytes(), &*self.name, cursor.as_bytes(), b"COUNT"];
-            link.push(&[words[0], words[1], words[2], words[3], number.as_bytes()]);
-            link.flush()?;
-            if array(link, command)? != 2 {
-                return Err(link.protocol("an answer to a scan that is none").into());
-            }
-            cursor = match link.token()? {
-                Token::Bulk(len) => String::from_utf8_lossy(link.bulk(len)?).into_owned(),
-                _ => return Err(link.protocol("a cursor that is none").into()),
-            };
-            let elements = array(link, command)?;
-            let mut fields = Vec::new();
-            for _ in 0..if self.kind == Kind::Set { elements } else { elements / 2 } {
-                let name = gather.element(link)?;
-                let value = if self.kind == Kind::Set { None } else { Some(gather.element(link)?) };
-                if !recent.insert(0, &name) {
-                    continue;
-                }
-                match value {
-                    None => gather.push(Element::Member(name))?,
-                    Some(score) if self.kind == Kind::SortedSet => {
-                        let score = score.as_str().and_then(|text| text.parse().ok());
-                        let Some(score) = score else {
-                            return Err(link.protocol("a score that is no number").into());
-                        };
-                        gather.push(Element::Scored(Scored::new(name, score)))?;
-                    }
-                    Some(value) => fields.push(Field::new(name, value)),
-                }
-            }
-            if self.fields_expire && !fields.is_empty() {
-                self.field_expiries(link, &mut fields)?;
-            }
-            for field in fields {
-                gather.push(Element::Field(field))?;
-            }
-            if cursor == "0" {
-                return Ok(());
-            }
-            count = gather.count(before);
+        let before = gather.mark();
+        let count = gather.count.to_string();
+        let words: [&[u8]; 5] =
+            [command.as_bytes(), &self.name, gather.cursor.as_bytes(), b"COUNT", count.as_bytes()];
+        link.push(&words);
+        link.flush()?;
+        if array(link, command)? != 2 {
+            return Err(link.protocol("an answer to a scan that is none").into());
         }
+        let cursor = match link.token()? {
+            Token::Bulk(len) => String::from_utf8_lossy(link.bulk(len)?).into_owned(),
+            _ => return Err(link.protocol("a cursor that is none").into()),
+        };
+        let elements = array(link, command)?;
+        let mut fields = Vec::new();
+        for _ in 0..if self.kind == Kind::Set { elements } else { elements / 2 } {
+            let name = gather.element(link)?;
+            let value = if self.kind == Kind::Set { None } else { Some(gather.element(link)?) };
+            if !gather.recent.as_mut().is_none_or(|recent| recent.insert(0, &name)) {
+                continue;
+            }
+            match value {
+                None => gather.push(Element::Member(name)),
+                Some(score) if self.kind == Kind::SortedSet => {
+                    let score = score.as_str().and_then(|text| text.parse().ok());
+                    let Some(score) = score else {
+                        return Err(link.protocol("a score that is no number").into());
+                    };
+                    gather.push(Element::Scored(Scored::new(name, score)));
+                }
+                Some(value) => fields.push(Field::new(name, value)),
+            }
+        }
+        if self.fields_expire && !fields.is_empty() {
+            self.field_expiries(link, &mut fields)?;
+        }
+        for field in fields {
+            gather.push(Element::Field(field));
+        }
+        gather.cursor = cursor;
+        gather.recount(before);
+        Ok(gather.cursor == "0")
     }
 
     /// Asks when fields expire.
@@ -225,38 +244,30 @@ impl Piecewise {
         Ok(())
     }
 
-    fn stream(&self, link: &mut Link, gather: &mut Gather<'_>) -> Result<(), Stop> {
-        let mut from = "-".to_owned();
-        let mut count = FIRST_COUNT;
-        loop {
-            let (before, number) = (gather.mark(), count.to_string());
-            link.push(&[
-                b"XRANGE",
-                &*self.name,
-                from.as_bytes(),
-                b"+",
-                b"COUNT",
-                number.as_bytes(),
-            ]);
-            link.flush()?;
-            let entries = array(link, "XRANGE")?;
-            for _ in 0..entries {
-                let odd = "an entry of a stream that is none";
-                let Token::Array(2) = link.token()? else { return Err(link.protocol(odd).into()) };
-                let id = gather.element(link)?;
-                let id = id.as_str().and_then(|id| id.parse::<StreamId>().ok());
-                let Some(id) = id else { return Err(link.protocol(odd).into()) };
-                let mut fields = Vec::new();
-                for _ in 0..array(link, "XRANGE")? / 2 {
-                    fields.push((gather.element(link)?, gather.element(link)?));
-                }
-                from = format!("({id}");
-                gather.push(Element::Entry(StreamEntry { id, fields }))?;
+    fn stream(&self, link: &mut Link, gather: &mut Gather) -> Result<bool, Stop> {
+        let count = gather.count;
+        let (before, number) = (gather.mark(), count.to_string());
+        let words: [&[u8]; 6] =
+            [b"XRANGE", &self.name, gather.cursor.as_bytes(), b"+", b"COUNT", number.as_bytes()];
+        link.push(&words);
+        link.flush()?;
+        let entries = array(link, "XRANGE")?;
+        for _ in 0..entries {
+            let odd = "an entry of a stream that is none";
+            let Token::Array(2) = link.token()? else { return Err(link.protocol(odd).into()) };
+            let id = gather.element(link)?;
+            let id = id.as_str().and_then(|id| id.parse::<StreamId>().ok());
+            let Some(id) = id else { return Err(link.protocol(odd).into()) };
+            let mut fields = Vec::new();
+            for _ in 0..array(link, "XRANGE")? / 2 {
+                fields.push((gather.element(link)?, gather.element(link)?));
             }
-            if entries < count {
-                break;
-            }
-            count = gather.count(before);
+            gather.cursor = format!("({id}");
+            gather.push(Element::Entry(StreamEntry { id, fields }));
+        }
+        if entries == count {
+            gather.recount(before);
+            return Ok(false);
         }
         let tail = match self.tail(link) {
             // No stream, no key.
@@ -270,8 +281,7 @@ impl Piecewise {
             **stream = tail;
             stream.entries = entries;
         }
-        gather.next += u64::from(gather.next == 0);
-        Ok(())
+        Ok(true)
     }
 
     /// All of a stream but its entries.
@@ -322,7 +332,7 @@ impl Piecewise {
             let command: [&[u8]; 6] =
                 [b"XPENDING", &self.name, group, from.as_bytes(), b"+", count.as_bytes()];
             let reply = link.ask(&command)?;
-            let now = super::worker::now_millis().saturating_add(self.clock_ahead);
+            let now = now_millis().saturating_add(self.clock_ahead);
             let entries = reply.array().unwrap_or_default();
             for entry in entries {
                 let [id, consumer, idle, deliveries] = entry.array().unwrap_or_default() else {
@@ -345,7 +355,7 @@ impl Piecewise {
         }
     }
 
-    fn json(&self, link: &mut Link, gather: &mut Gather<'_>) -> Result<(), Stop> {
+    fn json(&self, link: &mut Link, gather: &mut Gather) -> Result<bool, Stop> {
         link.push(&[b"JSON.GET", &*self.name]);
         link.flush()?;
         let text = gather.element(link)?;
@@ -354,7 +364,7 @@ impl Piecewise {
         })?;
         gather.value = Value::Json(json);
         gather.next = 1;
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -394,7 +404,21 @@ enum Element {
     Entry(StreamEntry<'static>),
 }
 
-impl Gather<'_> {
+impl Gather {
+    /// Goes back to the beginning of a table, whose cursors another process does not know.
+    pub(crate) fn rewind(&mut self) -> bool {
+        let table = self.recent.is_some() && self.cursor != "0";
+        if table {
+            self.cursor = "0".to_owned();
+        }
+        table
+    }
+
+    /// Whether no part was complete so far.
+    pub(crate) fn is_first(&self) -> bool {
+        self.start == 0
+    }
+
     /// Reads a string of the answer at hand.
     fn element(&self, link: &mut Link) -> Result<Blob<'static>, Stop> {
         match link.token()? {
@@ -415,8 +439,8 @@ impl Gather<'_> {
         }
     }
 
-    fn push(&mut self, element: Element) -> Result<(), Stop> {
-        self.flush_if_full()?;
+    fn push(&mut self, element: Element) {
+        self.flush_if_full();
         let len = match (&mut self.value, element) {
             (Value::List(held), Element::Item(item)) => {
                 let len = item.len();
@@ -429,12 +453,12 @@ impl Gather<'_> {
                 len
             }
             (Value::SortedSet(held), Element::Scored(scored)) => {
-                let len = scored.member.len() + 8;
+                let len = scored.member.len() + size_of::<Scored<'_>>();
                 held.push(scored);
                 len
             }
             (Value::Hash(held), Element::Field(field)) => {
-                let len = field.name.len() + field.value.len() + 40;
+                let len = field.name.len() + field.value.len() + size_of::<Field<'_>>();
                 held.push(field);
                 len
             }
@@ -442,36 +466,35 @@ impl Gather<'_> {
                 let fields = entry.fields.iter();
                 let len: usize = fields.map(|(name, value)| name.len() + value.len() + 48).sum();
                 held.entries.push(entry);
-                len + 16
+                len + size_of::<StreamEntry<'_>>()
             }
             _ => 0,
         };
         self.bytes += len + size_of::<Blob<'_>>();
         self.next += 1;
-        Ok(())
     }
 
     /// A full part waits until it is known not to be the last.
-    fn flush_if_full(&mut self) -> Result<(), Stop> {
-        if self.bytes < self.max_bytes || self.bytes == 0 { Ok(()) } else { self.flush(false) }
-    }
-
-    fn end(&mut self) -> Result<(), Stop> {
-        if self.next == 0 {
-            return Err(Stop::Outcome(Outcome::Gone));
+    fn flush_if_full(&mut self) {
+        if self.bytes >= self.max_bytes && self.bytes > 0 {
+            self.flush(false);
         }
-        self.flush(true)
     }
 
-    fn flush(&mut self, last: bool) -> Result<(), Stop> {
+    fn end(&mut self) -> Outcome {
+        // Strings and streams may be empty; nothing else without elements is a key.
+        if self.next == 0 && !self.empty && !matches!(self.value, Value::Stream(_)) {
+            return Outcome::Gone;
+        }
+        self.flush(true);
+        Outcome::Told
+    }
+
+    fn flush(&mut self, last: bool) {
         let value = std::mem::replace(&mut self.value, nothing(self.head.kind()));
         let start = std::mem::replace(&mut self.start, self.next);
         self.given += std::mem::take(&mut self.bytes) as u64;
-        if (self.give)(Part::new(self.head.clone(), value, start, last)) {
-            Ok(())
-        } else {
-            Err(Stop::Outcome(Outcome::Stopped))
-        }
+        self.ready.push(Part::new(self.head.clone(), value, start, last));
     }
 
     /// Where the value is: elements and bytes so far.
@@ -479,11 +502,11 @@ impl Gather<'_> {
         (self.next, self.given + self.bytes as u64)
     }
 
-    /// How many elements fill about half a part, as the last ones were.
-    fn count(&self, before: (u64, u64)) -> usize {
+    /// As many elements as fill about half a part, if they are as the last ones were.
+    fn recount(&mut self, before: (u64, u64)) {
         let now = self.mark();
         let each = ((now.1 - before.1) / (now.0 - before.0).max(1)).max(16);
         let count = self.max_bytes as u64 / 2 / each;
-        usize::try_from(count).unwrap_or(MAX_COUNT).clamp(1, MAX_COUNT)
+        self.count = usize::try_from(count).unwrap_or(MAX_COUNT).clamp(1, MAX_COUNT);
     }
 }

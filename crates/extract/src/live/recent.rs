@@ -22,9 +22,7 @@ impl Recent {
 
     /// Remembers a name of a space, such as a database; `false` when it was remembered already.
     pub(crate) fn insert(&mut self, space: u32, name: &[u8]) -> bool {
-        // 0 is an empty place.
-        let hash = xxh3_128_with_seed(name, self.seed.wrapping_add(u64::from(space))) | 1;
-        let at = (hash >> 64) as usize % PLACES;
+        let (hash, at) = self.place(space, name);
         match self.places.get_mut(at) {
             Some(place) if *place == hash => false,
             Some(place) => {
@@ -33,6 +31,18 @@ impl Recent {
             }
             None => true,
         }
+    }
+
+    /// Whether a name is remembered.
+    pub(crate) fn contains(&self, space: u32, name: &[u8]) -> bool {
+        let (hash, at) = self.place(space, name);
+        self.places.get(at) == Some(&hash)
+    }
+
+    fn place(&self, space: u32, name: &[u8]) -> (u128, usize) {
+        // 0 is an empty place.
+        let hash = xxh3_128_with_seed(name, self.seed.wrapping_add(u64::from(space))) | 1;
+        (hash, (hash >> 64) as usize % PLACES)
     }
 }
 
@@ -48,6 +58,7 @@ mod tests {
         // The last ones are remembered, but for those whose places were taken since.
         let known = names.iter().rev().take(1000).filter(|name| !recent.insert(0, *name)).count();
         assert!(known > 950, "{known}");
+        assert!(recent.contains(0, &names[99_999]));
         assert!(recent.insert(1, &names[99_999]), "a name of another space");
     }
 }

@@ -12,15 +12,17 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use keystar_rdb::{Blob, Context, Db, Frame, UnixMillis};
+use keystar_rdb::{Blob, Context, Db, Encoding, Frame, Head, Kind, Record, UnixMillis};
 
 use super::{
+    identity,
     link::{Link, Reply, Token},
+    pieces::{Gather, Outcome, Piecewise},
     progress::Progress,
     recent::Recent,
     redis::{Connected, Mode, Redis},
     resp,
-    scan::{Message, Shared},
+    scan::{Message, Read, Shared},
     topology::{Shard, slot_of},
 };
 use crate::{Batch, Error, Failure};
@@ -61,6 +63,10 @@ pub(crate) struct Worker {
     batch: Box<Batch>,
     context: Option<Context>,
     recent: Recent,
+    /// A second connection, for values that are read in pieces; and the database it is in.
+    side: Option<(Link, Db)>,
+    /// The process at its other end.
+    side_run_id: String,
     /// Keys that were answered since the thread began: while they grow, the server is well.
     answered: u64,
     /// The size of a value, about.
@@ -71,12 +77,32 @@ pub(crate) struct Worker {
 struct Manner {
     /// The command that tells when a key expires.
     expiry: &'static str,
-    /// What it tells is milliseconds from now; the server's clock is so far ahead of ours.
-    ahead: Option<i64>,
+    /// Whether what it tells is milliseconds from now.
+    relative: bool,
+    /// So far is the server's clock ahead of ours.
+    ahead: i64,
+    /// The command that tells the value, or with typed reads its type.
+    value: &'static str,
+    /// Whether the server has fields that expire.
+    fields_expire: bool,
     /// What is added to `SCAN`.
     scan: Vec<Vec<u8>>,
     /// Whether names are still to be matched here.
     match_names: bool,
+}
+
+impl Manner {
+    /// When a key expires, by what the server tells of it.
+    fn moment(&self, told: i64) -> Option<UnixMillis> {
+        match told {
+            ..0 => None,
+            left if self.relative => {
+                let now = now_millis().saturating_add(self.ahead);
+                Some(UnixMillis(now.saturating_add(left)))
+            }
+            moment => Some(UnixMillis(moment)),
+        }
+    }
 }
 
 /// What the next replies answer.
@@ -128,6 +154,8 @@ impl Worker {
             batch: shared.batch(),
             context: None,
             recent: Recent::new(),
+            side: None,
+            side_run_id: String::new(),
             answered: 0,
             value_bytes: FIRST_GUESS,
         }
@@ -192,6 +220,7 @@ impl Worker {
 
     /// Scans what is left, as long as the connection holds.
     fn scan(&mut self) -> Result<(), Halt> {
+        self.side = None;
         let Connected { mut link, info } = self.redis.dial_shard(&self.shard)?;
         if let Ok(breaker) = link.breaker() {
             self.shared.watch(self.index, breaker, true);
@@ -247,20 +276,34 @@ impl Worker {
 
     /// Finds out what the server can and lets us do.
     fn manner(&self, link: &mut Link) -> Result<Manner, Error> {
-        let mut manner =
-            Manner { expiry: "PEXPIRETIME", ahead: None, scan: vec![], match_names: false };
+        let read = self.shared.options.read;
+        let mut manner = Manner {
+            expiry: "PEXPIRETIME",
+            relative: false,
+            ahead: clock_ahead(link)?,
+            value: if read == Read::Typed { "TYPE" } else { "DUMP" },
+            fields_expire: false,
+            scan: vec![],
+            match_names: false,
+        };
         if let Reply::Error(detail) = link.try_ask(&["PEXPIRETIME", "keystar:none"])? {
             match link.refused("PEXPIRETIME", &detail) {
                 // Before Redis 7.0, or not granted.
                 Error::Unsupported { .. } | Error::Forbidden { .. } => {
-                    manner.expiry = "PTTL";
-                    manner.ahead = Some(clock_ahead(link)?);
+                    (manner.expiry, manner.relative) = ("PTTL", true);
                 }
                 // A cluster says where the key would be.
                 _ if resp::redirect(detail.as_bytes()).is_some() => {}
                 error => return Err(error),
             }
         }
+        let fields = ["HPEXPIRETIME", "keystar:none", "FIELDS", "1", "f"];
+        manner.fields_expire = match link.try_ask(&fields)? {
+            Reply::Error(detail) => {
+                !matches!(link.refused("HPEXPIRETIME", &detail), Error::Unsupported { .. })
+            }
+            _ => true,
+        };
         let filter = &self.shared.options.filter;
         let mut patterns = filter.patterns();
         match (patterns.next(), patterns.next()) {
@@ -272,7 +315,7 @@ impl Worker {
         }
         // Types of modules have names that only their modules know.
         if let Some([kind]) = filter.kinds()
-            && *kind != keystar_rdb::Kind::Module
+            && *kind != Kind::Module
         {
             manner.scan.extend([b"TYPE".to_vec(), kind.name().as_bytes().to_vec()]);
         }
@@ -383,7 +426,7 @@ impl Worker {
                 while left > 0 && chunk.asked < chunk.ends.len() {
                     let name = chunk.name(chunk.asked);
                     link.push(&[manner.expiry.as_bytes(), name]);
-                    link.push(&[b"DUMP", name]);
+                    link.push(&[manner.value.as_bytes(), name]);
                     chunk.asked += 1;
                     left -= 1;
                 }
@@ -469,24 +512,34 @@ impl Worker {
         self.answered += 1;
         let name = chunk.name(at);
         let expires_at = match link.token()? {
-            Token::Integer(time) => match (manner.ahead, time) {
-                (_, ..0) => None,
-                (None, time) => Some(UnixMillis(time)),
-                (Some(ahead), left) => {
-                    Some(UnixMillis(now_millis().saturating_add(ahead).saturating_add(left)))
-                }
-            },
-            // The other answer says the same.
+            Token::Integer(time) => manner.moment(time),
+            // The other answer says the same, unless this alone is not granted.
+            Token::Error(detail) if detail.starts_with(b"NOPERM") => {
+                let detail = String::from_utf8_lossy(detail).into_owned();
+                return Err(link.refused(manner.expiry, &detail).into());
+            }
             Token::Error(_) => None,
             _ => return Err(link.protocol("no time where a time was asked for").into()),
         };
         let mut bytes = 0;
         match link.token()? {
+            Token::Bulk(len) if len > self.shared.options.max_value_bytes => {
+                link.skip_bulk(len)?;
+                let name = name.to_vec();
+                self.by_type(manner, run.db, name, expires_at, None)?;
+            }
+            Token::Status(b"none") => self.batch.remarks.skip("gone"),
+            Token::Status(kind) if manner.value == "TYPE" => {
+                let kind = String::from_utf8_lossy(kind).into_owned();
+                let name = name.to_vec();
+                self.by_type(manner, run.db, name, expires_at, Some(kind))?;
+            }
             Token::Bulk(len) => {
                 bytes = len as u64;
                 self.value_bytes = (self.value_bytes * 15 + bytes) / 16;
                 let payload = link.bulk(len)?;
-                let number = self.shared.records.fetch_add(1, Ordering::Relaxed);
+                self.shared.records.fetch_add(1, Ordering::Relaxed);
+                let number = identity(run.db, name);
                 match Frame::from_dump(run.db, Blob::from(name), payload) {
                     Ok((mut frame, family, version)) => {
                         frame.head.expires_at = expires_at;
@@ -518,7 +571,7 @@ impl Worker {
                     self.moved.insert(slot_of(name));
                 } else {
                     let detail = String::from_utf8_lossy(detail).into_owned();
-                    return Err(link.refused("DUMP", &detail).into());
+                    return Err(link.refused(manner.value, &detail).into());
                 }
             }
             _ => return Err(link.protocol("no value where a value was asked for").into()),
@@ -528,6 +581,155 @@ impl Worker {
             self.emit(true)?;
         }
         Ok(bytes)
+    }
+
+    /// Reads one key by the commands of its type: whole where it is small, or else in parts.
+    fn by_type(
+        &mut self,
+        manner: &Manner,
+        db: Db,
+        name: Vec<u8>,
+        expires_at: Option<UnixMillis>,
+        kind: Option<String>,
+    ) -> Result<(), Halt> {
+        let (expires_at, text) = match kind {
+            Some(kind) => (expires_at, kind),
+            // Since the answers for it were given, some time has passed.
+            None => {
+                let link = self.side(db)?;
+                link.push(&[manner.expiry.as_bytes(), &name]);
+                link.push(&[b"TYPE".as_slice(), &name]);
+                link.flush()?;
+                let expires_at = link.reply()?.integer().and_then(|time| manner.moment(time));
+                (expires_at, link.reply()?.text().unwrap_or("none").to_owned())
+            }
+        };
+        if text == "none" {
+            self.batch.remarks.skip("gone");
+            return Ok(());
+        }
+        let kind = text.parse().unwrap_or(Kind::Module);
+        self.shared.records.fetch_add(1, Ordering::Relaxed);
+        let number = identity(db, &name);
+        let head = Head::new(db, Blob::from(&*name), Encoding::plain(kind))
+            .with_expires_at(expires_at)
+            .with_offset(number);
+        let options = &self.shared.options;
+        if !options.filter.allows(&head) {
+            self.batch.remarks.skip("filter");
+            return Ok(());
+        }
+        if self.recent.contains(db.0, &name) {
+            self.batch.remarks.skip("repeat");
+            return Ok(());
+        }
+        let value = Piecewise {
+            db,
+            name,
+            kind,
+            expires_at,
+            number,
+            part_bytes: options.batch_bytes,
+            max_element_bytes: options.max_element_bytes,
+            fields_expire: manner.fields_expire,
+            clock_ahead: manner.ahead,
+        };
+        if matches!(kind, Kind::Module | Kind::Array) {
+            let detail = format!("a value of type {text} is read by DUMP, and in one piece only");
+            self.fail(&value, detail, None);
+            return Ok(());
+        }
+        self.read_piecewise(&value)?;
+        // Not before: what fails half-way is told again.
+        self.recent.insert(db.0, &value.name);
+        Ok(())
+    }
+
+    fn read_piecewise(&mut self, value: &Piecewise) -> Result<(), Halt> {
+        let mut gather = value.gather();
+        let patience = self.redis.access().patience;
+        let (mut since, mut tries) = (Instant::now(), 0);
+        loop {
+            let asked = self.side(value.db).and_then(|link| value.read(link, &mut gather));
+            let outcome = match asked {
+                Ok(outcome) => outcome,
+                // What was given in part has to be given to its end, here and now.
+                Err(error) if error.is_retryable() && !gather.is_first() => {
+                    if since.elapsed() > patience {
+                        return Err(error.into());
+                    }
+                    self.wait(pause(tries))?;
+                    tries += 1;
+                    self.find_again(value, &mut gather);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            (since, tries) = (Instant::now(), 0);
+            let first = gather.is_first();
+            for part in std::mem::take(&mut gather.ready) {
+                if part.last && part.start == 0 {
+                    let head = part.head;
+                    let record =
+                        Record::new(head.db, head.key, part.value).with_expires_at(head.expires_at);
+                    self.batch.push_record(record, value.number);
+                } else {
+                    let last = part.last;
+                    // Numbered where it is taken, after what other threads gave.
+                    self.batch.push_part(part, 0);
+                    self.emit(last)?;
+                }
+            }
+            let detail = match outcome {
+                None => continue,
+                Some(Outcome::Told) => return Ok(()),
+                Some(Outcome::Gone) if first => {
+                    self.side = None;
+                    self.batch.remarks.skip("gone");
+                    return Ok(());
+                }
+                Some(Outcome::Gone) => "the key was deleted while it was read".to_owned(),
+                Some(Outcome::Failed(detail)) => detail,
+            };
+            self.side = None;
+            self.fail(value, detail, (!first).then_some(0));
+            return if first { Ok(()) } else { self.emit(true) };
+        }
+    }
+
+    /// Finds the server again in the middle of a value.
+    fn find_again(&mut self, value: &Piecewise, gather: &mut Gather) {
+        let run_id = self.side_run_id.clone();
+        self.side = None;
+        self.relocate();
+        if self.side(value.db).is_ok() && self.side_run_id != run_id && gather.rewind() {
+            let warning = "a value was read on from another process: elements may come twice";
+            self.batch.remarks.warnings.push(warning.to_owned());
+        }
+    }
+
+    fn fail(&mut self, value: &Piecewise, detail: String, ordinal: Option<u64>) {
+        let (db, key, offset) = (value.db, value.name.clone(), value.number);
+        self.batch.push_failure(Failure { db, key, offset, detail }, ordinal);
+    }
+
+    /// The second connection, in this database.
+    fn side(&mut self, db: Db) -> Result<&mut Link, Error> {
+        let (mut link, selected) = match self.side.take() {
+            Some(side) => side,
+            None => {
+                let Connected { link, info } = self.redis.dial_shard(&self.shard)?;
+                if let Ok(breaker) = link.breaker() {
+                    self.shared.watch(self.index, breaker, false);
+                }
+                info.run_id().clone_into(&mut self.side_run_id);
+                (link, Db(0))
+            }
+        };
+        if selected != db {
+            link.ask(&["SELECT", &db.to_string()])?;
+        }
+        Ok(&mut self.side.insert((link, db)).0)
     }
 
     fn progress(&self) -> Progress {

@@ -1,10 +1,12 @@
 //! One server: every key once, as its RDB file has it.
 
-use keystar_extract::ScanOptions;
+use keystar_extract::{Read, ScanOptions};
 use keystar_kit::generate::{Shape, write};
 use keystar_kit::redis::{Connection, Redis as Server};
 
-use crate::gathered::{saved, scan};
+use keystar_rdb::Value;
+
+use crate::gathered::{Gathered, saved, scan};
 
 /// A server that holds what the generator makes, in which every type and encoding occurs.
 pub(crate) fn filled(records: u64) -> Server {
@@ -42,4 +44,56 @@ fn every_key_of_a_scan_is_as_the_rdb_file_has_it() {
         assert_eq!(found.repeats, 0);
         assert!(found.warnings.is_empty(), "{:?}", found.warnings);
     }
+}
+
+/// Values that are too big to hold come in parts, and are what they were.
+#[test]
+fn big_values_come_in_parts_and_typed_reads_give_the_same() {
+    let server = filled(600);
+    let mut connection = server.connect().unwrap();
+    for n in 0..20_000 {
+        let (n, padded) = (n.to_string(), format!("{n:0100}"));
+        connection.command(&["RPUSH", "big list", &padded]).unwrap();
+        connection.command(&["SADD", "big set", &padded]).unwrap();
+        connection.command(&["ZADD", "big zset", &n, &padded]).unwrap();
+        connection.command(&["HSET", "big hash", &n, &padded]).unwrap();
+        connection.command(&["XADD", "big stream", &format!("{n}-1"), "f", &padded]).unwrap();
+        connection.command(&["APPEND", "big string", &padded]).unwrap();
+    }
+    connection.command(&["PEXPIREAT", "big hash", "4102444800000"]).unwrap();
+    connection.command(&["XGROUP", "CREATE", "big stream", "readers", "0"]).unwrap();
+    connection
+        .command(&[
+            "XREADGROUP",
+            "GROUP",
+            "readers",
+            "ada",
+            "COUNT",
+            "3",
+            "STREAMS",
+            "big stream",
+            ">",
+        ])
+        .unwrap();
+    connection.command(&["SET", "empty", ""]).unwrap();
+    let expected = without_clocks(saved(&server).sorted());
+    let small = ScanOptions::default().with_batch_bytes(64 << 10).with_max_value_bytes(100 << 10);
+    let found = without_clocks(scan(&server, small.clone()).sorted());
+    assert!(found.parts > 6 * 10, "{} parts", found.parts);
+    found.assert_same(&expected);
+    let typed = without_clocks(scan(&server, small.with_read(Read::Typed)).sorted());
+    typed.assert_same(&expected);
+}
+
+/// Moments of delivery are told as ages: they are exact to a few milliseconds.
+fn without_clocks(mut gathered: Gathered) -> Gathered {
+    for (value, _) in gathered.records.values_mut() {
+        if let Value::Stream(stream) = value {
+            for group in &mut stream.groups {
+                group.pending.iter_mut().for_each(|pending| pending.delivered_at.0 /= 60_000);
+                group.consumers.iter_mut().for_each(|consumer| consumer.active_at = None);
+            }
+        }
+    }
+    gathered
 }
