@@ -18,7 +18,7 @@ use crate::{
 /// Starts the log on stderr; `RUST_LOG` chooses what it shows.
 pub(crate) fn start_log(form: LogForm) {
     let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,migrate::progress=info"));
+        .unwrap_or_else(|_| EnvFilter::new("warn,aws_config=off,migrate::progress=info"));
     let log = fmt().with_env_filter(filter).with_writer(io::stderr);
     match form {
         LogForm::Text => log.with_ansi(colours(io::stderr().is_terminal())).without_time().init(),

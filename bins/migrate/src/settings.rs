@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use keystar_extract::{Access, Secret, Source};
 use keystar_mapping::{Mapping, SpecError};
 use keystar_pipeline::{
-    By, Error, Input, Load, MigrationOptions, MigrationSpec, Present, Reach, Selection, Start, Via, recorded, work_dir,
+    By, Error, Input, Load, MigrationOptions, MigrationSpec, Present, Reach, Selection, Start, Via,
+    recorded, work_dir,
 };
 use keystar_rdb::UnixMillis;
 use keystar_transfer::AwsOptions;

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use keystar_extract::{Dumps, RdbFile, Source};
 #[cfg(feature = "live")]
 use keystar_extract::{Access, Read, Redis, RedisScan, RedisUrl, ScanOptions};
+use keystar_extract::{Dumps, RdbFile, Source};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Selection};
@@ -278,15 +278,13 @@ mod tests {
 
     #[test]
     fn what_does_not_go_together_is_refused() {
-        let refused = |places: &[&str], via| Input::new(places.to_vec(), via).unwrap_err().to_string();
+        let refused =
+            |places: &[&str], via| Input::new(places.to_vec(), via).unwrap_err().to_string();
         assert_eq!(refused(&[], Via::Scan), "no source is named");
         assert_eq!(
             refused(&["redis://a", "dump.rdb"], Via::Scan),
             "a live server is a source by itself"
         );
-        assert_eq!(
-            refused(&["dump.rdb"], Via::Rdb),
-            "only a live server is read in other ways"
-        );
+        assert_eq!(refused(&["dump.rdb"], Via::Rdb), "only a live server is read in other ways");
     }
 }

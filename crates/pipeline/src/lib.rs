@@ -12,6 +12,7 @@ mod document;
 pub mod elt;
 mod error;
 mod fingerprint;
+mod held;
 mod input;
 mod inspect;
 mod ledger;
@@ -48,6 +49,7 @@ pub use conveyor::Interrupt;
 pub use dax::dax_template;
 pub use diff::{Difference, Unlike};
 pub use error::{Error, Occupied};
+pub use held::Held;
 pub use input::{Input, Reach, Via};
 pub use inspect::{
     DatabaseRow, EncodingRow, Fact, InspectOptions, Inspection, LargeKey, PrefixCover, PrefixRow,
@@ -65,6 +67,8 @@ pub use report::{Counts, Report};
 pub use restoration::RestoreReport;
 pub use restore::{RestoreOptions, restore};
 pub use selection::Selection;
+#[cfg(feature = "live")]
+pub use table::TableReader;
 pub use tally::{Bucket, Key, Sample};
 pub use verification::{Finding, Findings, Verification};
 pub use verify::{OpenSource, VerifyOptions, verify};

@@ -17,14 +17,20 @@ use keystar_extract::{Batch, Entry, Position, Source};
 use keystar_mapping::{DbStyle, Lines, Losses, Mapping, RuleIndex};
 use keystar_rdb::{Db, Frame, UnixMillis};
 use keystar_transfer::{
-    Encoded, ImportOptions, ImportReader, ItemEncoder, ItemSink, Mark, Offloads,
-    Origin, Receipt, local_folder,
+    Encoded, ImportOptions, ImportReader, ItemEncoder, ItemSink, Mark, Offloads, Origin, Receipt,
+    local_folder,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+#[cfg(feature = "live")]
+use keystar_transfer::ScanTableOptions;
+
+#[cfg(feature = "live")]
+use crate::TableReader;
 use crate::{
-    By, Counts, Error, Input, Interrupt, Load, Progress, Reach, Report, Start, Verification, VerifyOptions,
+    By, Counts, Error, Held, Input, Interrupt, Load, Progress, Reach, Report, Start, Verification,
+    VerifyOptions,
     conveyor::{Ended, Work, convey},
     load::table_name,
     mapper::{Clerk, Fate, Mapper, Verdict},
@@ -252,7 +258,16 @@ pub struct MigrationOptions {
 impl MigrationOptions {
     /// A fresh run on this many threads.
     pub fn new(jobs: NonZeroUsize, now: UnixMillis) -> Self {
-        Self { work: None, start: Start::Fresh, jobs, now, salt: None, reach: Reach::default(), #[cfg(feature = "live")] aws: Default::default() }
+        Self {
+            work: None,
+            start: Start::Fresh,
+            jobs,
+            now,
+            salt: None,
+            reach: Reach::default(),
+            #[cfg(feature = "live")]
+            aws: Default::default(),
+        }
     }
 
     /// Keeps the run's state in this folder.
@@ -375,13 +390,13 @@ fn migrate_one(
 ) -> Result<Report, Error> {
     let began = Instant::now();
     let work = WorkDir::new(work_dir(&spec.to, options.work.as_deref())?);
-    let (run, resumed) = work.open(Run::new(spec, options.now), options.start)?;
+    let run = Run::new(spec, options.now);
+    let target = Target::find(spec, &spec.mapping(options)?, options)?;
+    let (run, resumed) = work.open(run, options.start, || target.prepare())?;
     if let (true, Some(report)) = (resumed, work.report()?) {
         return Ok(report);
     }
     let mapping = spec.mapping(options)?.with_as_of(UnixMillis(run.as_of));
-    let target = Target::find(spec, &mapping, options)?;
-    target.prepare(&work)?;
     let mut session = Session::open(&run, &mapping, &work, &target, resumed, options)?;
     let ended = session.copy(options.jobs, interrupt, progress)?;
     let mut report = match ended {
@@ -903,10 +918,40 @@ pub fn verify_run(
     }
     let mapping = spec.mapping(options)?.with_as_of(UnixMillis(run.as_of));
     let target = Target::find(&spec, &mapping, options)?;
+    #[cfg(feature = "live")]
+    if let Target::Table(table) = &target {
+        let beside = match spec.load.stage.as_deref() {
+            Some(stage) => table.place(stage),
+            None => work.root().display().to_string().into(),
+        };
+        let scan = ScanTableOptions::default().with_consistent(true);
+        let reader = TableReader::new(table.db(), table.name(), beside, scan)?;
+        return verify_held(
+            Held::from(&reader),
+            &spec,
+            &mapping,
+            &work,
+            options,
+            interrupt,
+            progress,
+        );
+    }
     let reader = ImportReader::open(target.files(&spec)?).map_err(Error::Target)?;
+    verify_held(Held::from(&reader), &spec, &mapping, &work, options, interrupt, progress)
+}
+
+fn verify_held(
+    held: Held<'_>,
+    spec: &MigrationSpec,
+    mapping: &Mapping,
+    work: &WorkDir,
+    options: &MigrationOptions,
+    interrupt: &Interrupt,
+    progress: &Progress,
+) -> Result<Verification, Error> {
     let rejected = rejects::read(&work.rejects())?;
     let open = || spec.from.open(&spec.selection, &options.reach);
-    let options = VerifyOptions::new(&open, &reader, &mapping, work.root())
+    let options = VerifyOptions::new(&open, held, mapping, work.root())
         .with_rejected(rejected.iter().map(|rejected| rejected.offset))
         .with_ordered(spec.from.is_ordered())
         .with_jobs(options.jobs);

@@ -228,7 +228,7 @@ impl<'v, 'w> Restorer<'v, 'w> {
         let mut texts = Vec::new();
         if unmapped.kind == Kind::Stream {
             // What is not an entry comes last in the file, and is needed first.
-            read_beside(mapping, reader, (unmapped, pointer), |piece| match piece {
+            read_beside(mapping, |name| reader.offload(name), (unmapped, pointer), |piece| match piece {
                 Beside::Item(Unmapped { fragment: Fragment::Part(part), .. })
                     if part.count.is_some() =>
                 {
@@ -237,7 +237,7 @@ impl<'v, 'w> Restorer<'v, 'w> {
                 _ => Ok(()),
             })?;
         }
-        let wrong = read_beside(mapping, reader, (unmapped, pointer), |piece| match piece {
+        let wrong = read_beside(mapping, |name| reader.offload(name), (unmapped, pointer), |piece| match piece {
             Beside::Bytes(bytes, _) => self.piece(&text(bytes)),
             Beside::Item(item) if item.value().is_none() => {
                 texts.push(item);

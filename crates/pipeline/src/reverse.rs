@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use keystar_item::{AttributeValue, Item, Table, ion, json};
 use keystar_mapping::{Assembly, DbStyle, Fragment, Mapped, Mapping, Pointer, Unmapped};
 use keystar_rdb::{Blob, Db, Kind, Value};
-use keystar_transfer::{Format, ImportReader};
+use keystar_transfer::Format;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -201,11 +201,11 @@ pub(crate) enum Beside<'b> {
 /// Reads a value beside the items, piece by piece. Tells what is wrong with the file, if anything.
 pub(crate) fn read_beside(
     mapping: &Mapping,
-    reader: &ImportReader,
+    open: impl FnOnce(&str) -> Result<Box<dyn Read + Send>, keystar_transfer::Error>,
     (unmapped, pointer): (&Unmapped, &Pointer),
     mut on: impl FnMut(Beside<'_>) -> Result<(), Error>,
 ) -> Result<Option<String>, Error> {
-    let file = match reader.offload(&pointer.name) {
+    let file = match open(&pointer.name) {
         Ok(file) => file,
         Err(keystar_transfer::Error::Missing { .. }) => return Ok(Some("is not there".to_owned())),
         Err(keystar_transfer::Error::Place { reason, .. }) => return Ok(Some(reason.to_owned())),

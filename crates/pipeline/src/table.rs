@@ -1,13 +1,13 @@
 //! The table that items go into: made or looked at before a run reads anything, loaded, and given
 //! the rest of its settings in the end.
 
-use std::{ops::ControlFlow, path::Path, time::Duration};
+use std::{io::Read, ops::ControlFlow, path::Path, time::Duration};
 
 use keystar_mapping::{Mapping, StreamImages, TableSettings};
 use keystar_transfer::{
     AfterLoad, Aws, AwsOptions, BulkPut, DynamoDb, Encryption, ImportJob, ImportProgress,
-    ImportReader, ImportSample, ImportSource, ItemSink, LiveOptions, LiveWriter, Mark, Place, Put,
-    StreamView, TableExtras, TableName,
+    ImportReader, ImportSample, ImportSource, ItemSink, LiveOptions, LiveWriter, Mark, Offloads,
+    Place, Put, ScanTableOptions, StreamView, TableExtras, TableItems, TableName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,44 @@ pub(crate) struct TableTarget {
     name: TableName,
     settings: TableSettings,
     load: Load,
+}
+
+/// Reads a table, to compare it with a source.
+#[derive(Debug)]
+pub struct TableReader {
+    db: DynamoDb,
+    name: TableName,
+    beside: Offloads,
+    options: ScanTableOptions,
+}
+
+impl TableReader {
+    /// Reads a table in so many segments at once, and the values beside its items from a place.
+    ///
+    /// # Errors
+    ///
+    /// The place is none.
+    pub fn new(
+        db: &DynamoDb,
+        name: &TableName,
+        beside: impl Into<Place>,
+        options: ScanTableOptions,
+    ) -> Result<Self, Error> {
+        let beside = Offloads::open(beside).map_err(Error::Target)?;
+        Ok(Self { db: db.clone(), name: name.clone(), beside, options })
+    }
+
+    /// Begins a scan of the whole table.
+    pub(crate) fn scan(&self) -> Result<TableItems, Error> {
+        TableItems::open(&self.db, &self.name, self.options.clone()).map_err(Error::Target)
+    }
+
+    pub(crate) fn beside(
+        &self,
+        name: &str,
+    ) -> Result<Box<dyn Read + Send>, keystar_transfer::Error> {
+        self.beside.read(name)
+    }
 }
 
 /// A service's job that was begun, as the work directory has it.
@@ -79,10 +117,9 @@ impl TableTarget {
 
     /// Sees to it that the table is as the way into it needs it, before anything is read: there and
     /// with the mapping's key, or not there where an import will make it.
-    pub(crate) fn prepare(&self, work: &WorkDir) -> Result<(), Error> {
+    pub(crate) fn prepare(&self) -> Result<(), Error> {
         if self.load.by == By::Import {
-            let begun: Option<Begun> = work.extra(LOAD)?;
-            if begun.is_none() && self.describe()?.is_some() {
+            if self.describe()?.is_some() {
                 let table = self.name.to_string();
                 return Err(Error::Target(keystar_transfer::Error::TableExists { table }));
             }

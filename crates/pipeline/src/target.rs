@@ -7,8 +7,8 @@ use keystar_transfer::{ImportWriter, ItemSink, Mark, Offloads, Place};
 #[cfg(feature = "live")]
 use crate::{By, table::TableTarget};
 use crate::{
-    Error, Interrupt, MigrationOptions, MigrationSpec, Progress, Report, Start,
-    load::table_name, migration::Run, workdir::WorkDir,
+    Error, Interrupt, MigrationOptions, MigrationSpec, Progress, Report, Start, load::table_name,
+    migration::Run, workdir::WorkDir,
 };
 
 /// Where the items of a run go.
@@ -40,12 +40,11 @@ impl Target {
     }
 
     /// Sees to it that a run can begin, before anything is read.
-    #[cfg_attr(not(feature = "live"), allow(unused_variables, reason = "of a table only"))]
-    pub(crate) fn prepare(&self, work: &WorkDir) -> Result<(), Error> {
+    pub(crate) fn prepare(&self) -> Result<(), Error> {
         match self {
             Self::Files => Ok(()),
             #[cfg(feature = "live")]
-            Self::Table(table) => table.prepare(work),
+            Self::Table(table) => table.prepare(),
         }
     }
 
@@ -119,7 +118,10 @@ impl Target {
                     return Ok(());
                 };
                 if let (Some(failure), 0) = (&loaded.failure, loaded.written) {
-                    return Err(Error::Load { table: loaded.table.clone(), reason: failure.clone() });
+                    return Err(Error::Load {
+                        table: loaded.table.clone(),
+                        reason: failure.clone(),
+                    });
                 }
             }
             table.settle()?;

@@ -26,6 +26,10 @@ const SHOWN: usize = 20;
 pub struct Verification {
     /// Whether both sides were read to their ends.
     pub complete: bool,
+    /// What the source is: `dump` or `server`.
+    pub source: String,
+    /// What it was compared with: `files` or `table`.
+    pub held: String,
     /// Records of the dump that the files must hold, by type.
     pub records: BTreeMap<String, u64>,
     /// Records that are the same on both sides, up to the losses.
@@ -89,6 +93,10 @@ pub struct Finding {
 }
 
 impl Verification {
+    pub(crate) fn between(source: &str, held: &str) -> Self {
+        Self { source: source.to_owned(), held: held.to_owned(), ..Self::default() }
+    }
+
     /// Whether the files hold what the dump holds, no more and no less.
     pub fn ok(&self) -> bool {
         let findings = [&self.missing, &self.extra, &self.different, &self.damaged];
@@ -97,34 +105,51 @@ impl Verification {
             && findings.iter().all(|findings| findings.count == 0)
     }
 
+    fn is_table(&self) -> bool {
+        self.held == "table"
+    }
+
     /// How many records of the dump the files must hold.
     pub fn records(&self) -> u64 {
         self.records.values().sum()
     }
 
     pub(crate) fn document(&self) -> Document {
+        let (source, held) = (self.source.as_str(), self.held.as_str());
+        let hold = if self.is_table() { "holds" } else { "hold" };
         let verdict = match (self.complete, self.ok()) {
-            (false, _) => "Verification, interrupted",
-            (true, true) => "Verified: the files hold what the dump holds",
-            (true, false) => "Differences found",
+            (false, _) => "Verification, interrupted".to_owned(),
+            (true, true) => format!("Verified: the {held} {hold} what the {source} holds"),
+            (true, false) => "Differences found".to_owned(),
         };
         let mut document = Document::new(verdict);
-        let held = if self.has_manifest { ", as the manifest says" } else { ", no manifest" };
-        let read = format!("{} items in {} files{held}", count(self.items), count(self.files));
+        let read = match (self.is_table(), self.has_manifest) {
+            (true, _) => format!("{} items in the table", count(self.items)),
+            (false, manifest) => format!(
+                "{} items in {} files, {}",
+                count(self.items),
+                count(self.files),
+                if manifest { "as the manifest says" } else { "no manifest" }
+            ),
+        };
         document.figure("Compared", count(self.records()), format!("records; {read}"));
         let by_items = match self.same_items {
             0 => String::new(),
             items => format!("and {} items of records that are compared by items", count(items)),
         };
         document.figure("Same", count(self.same), by_items);
+        let damaged = match self.is_table() {
+            true => "items that are not what they should be",
+            false => "files and lines that are not what they should be",
+        };
         let findings = [
-            ("Missing", &self.missing, "in the dump, not in the files"),
-            ("Extra", &self.extra, "in the files, not in the dump"),
-            ("Different", &self.different, "type, elements or expiry"),
-            ("Damaged", &self.damaged, "files and lines that are not what they should be"),
+            ("Missing", &self.missing, format!("in the {source}, not in the {held}")),
+            ("Extra", &self.extra, format!("in the {held}, not in the {source}")),
+            ("Different", &self.different, "type, elements or expiry".to_owned()),
+            ("Damaged", &self.damaged, damaged.to_owned()),
         ];
-        for (name, found, hint) in findings {
-            document.figure(name, count(found.count), hint);
+        for (name, found, hint) in &findings {
+            document.figure(name, count(found.count), hint.as_str());
         }
         self.alerts(&mut document);
         let mut types = Table::new([("type", Align::Left), ("records", Align::Right)]);
@@ -132,7 +157,8 @@ impl Verification {
             types.row([kind.clone(), count(*records)]);
         }
         document.section(Section::new("Compared, by type").with_table(types));
-        document.section(Section::new("Not to be in the files").with_table(self.absent()));
+        document
+            .section(Section::new(format!("Not to be in the {held}")).with_table(self.absent()));
         document.section(self.losses());
         for (name, found, _) in findings {
             document.section(found.section(name));
@@ -143,9 +169,10 @@ impl Verification {
     fn alerts(&self, document: &mut Document) {
         if self.unknown_rejects > 0 {
             document.alerts.push(format!(
-                "{} entries of the reject file are no records of this dump: is it the dump that \
-                 the run read?",
-                count(self.unknown_rejects)
+                "{} entries of the reject file are no records of this {source}: is it the {source} \
+                 that the run read?",
+                count(self.unknown_rejects),
+                source = self.source,
             ));
         }
         document.alerts.extend(self.warnings.iter().cloned());

@@ -6,6 +6,8 @@
 //! were made by. Where the mapping reports a loss, a record cannot come back as it was: then it is
 //! what the reverse mapping makes of the record's own items that the files are compared with.
 
+#[cfg(feature = "live")]
+use std::sync::{Mutex, PoisonError};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt::Debug,
@@ -17,12 +19,17 @@ use std::{
 };
 
 use keystar_extract::{Batch, Source};
+use keystar_item::{Item, Table};
 use keystar_mapping::{Mapping, Pointer, Unmapped};
 use keystar_rdb::{Kind, UnixMillis};
 use keystar_transfer::ImportReader;
+#[cfg(feature = "live")]
+use keystar_transfer::TableItems;
+#[cfg(feature = "live")]
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
-    Error, Interrupt, Progress, Verification,
+    Error, Held, Interrupt, Progress, Verification,
     conveyor::{Ended, Work, convey},
     damage::{self, in_file},
     fingerprint::Fingerprint,
@@ -56,8 +63,8 @@ use crate::{
 pub struct VerifyOptions<'a> {
     /// Opens the dump, with the filter of the run. Called once, and once more to name keys.
     pub open: &'a OpenSource<'a>,
-    /// The files.
-    pub reader: &'a ImportReader,
+    /// The files, or the table.
+    pub held: Held<'a>,
     /// The mapping of the run, with its clock and its salt.
     pub mapping: &'a Mapping,
     /// The offsets of the records that the run set aside, ascending.
@@ -80,13 +87,13 @@ impl<'a> VerifyOptions<'a> {
     /// One thread, 16 MiB, and no record set aside.
     pub fn new(
         open: &'a OpenSource<'a>,
-        reader: &'a ImportReader,
+        held: impl Into<Held<'a>>,
         mapping: &'a Mapping,
         folder: impl Into<PathBuf>,
     ) -> Self {
         Self {
             open,
-            reader,
+            held: held.into(),
             mapping,
             rejected: Vec::new(),
             folder: folder.into(),
@@ -130,7 +137,7 @@ impl<'a> VerifyOptions<'a> {
 impl Debug for VerifyOptions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("VerifyOptions")
-            .field("reader", &self.reader)
+            .field("held", &self.held)
             .field("rejected", &self.rejected.len())
             .field("folder", &self.folder)
             .field("max_bytes", &self.max_bytes)
@@ -158,7 +165,7 @@ pub fn verify(
     let begun = Instant::now();
     let mut verifier = Verifier::new(options);
     let ended = match verifier.read_dump(interrupt, progress)? {
-        Ended::Complete => verifier.read_files(interrupt, progress)?,
+        Ended::Complete => verifier.read_held(interrupt, progress)?,
         interrupted => interrupted,
     };
     let mut found = match ended {
@@ -171,6 +178,7 @@ pub fn verify(
 
 struct Verifier<'v> {
     options: &'v VerifyOptions<'v>,
+    sides: Sides,
     reverse: Reverse<'v>,
     ledger: Ledger,
     found: Verification,
@@ -200,11 +208,13 @@ struct Big {
 
 impl<'v> Verifier<'v> {
     fn new(options: &'v VerifyOptions<'v>) -> Self {
+        let sides = Sides::of(options);
         Self {
             options,
-            reverse: Reverse::new(options.mapping, options.reader.format()),
+            sides,
+            reverse: Reverse::new(options.mapping, options.held.format()),
             ledger: Ledger::new(&options.folder, options.max_bytes),
-            found: Verification::default(),
+            found: Verification::between(sides.source, sides.held),
             missing: Firsts::default(),
             damaged: Firsts::default(),
             known: vec![false; options.rejected.len()],
@@ -215,12 +225,13 @@ impl<'v> Verifier<'v> {
     fn read_dump(&mut self, interrupt: &Interrupt, progress: &Progress) -> Result<Ended, Error> {
         let options = self.options;
         let mut source = (options.open)().map_err(Error::Source)?;
-        let stored: u64 = options.reader.files().iter().map(|file| file.stored_bytes).sum();
+        let stored = options.held.stored_bytes();
         progress.start(source.total_bytes().map(|bytes| bytes + stored));
         let work = DumpSide {
             mapper: Mapper::new(options.mapping),
             reverse: self.reverse,
             rejected: &options.rejected,
+            sides: self.sides,
         };
         let mut records = 0;
         convey(source.as_mut(), options.jobs, interrupt, &work, |read, batch| {
@@ -305,7 +316,7 @@ impl<'v> Verifier<'v> {
                 entries.iter().try_for_each(|entry| self.ledger.push(Side::Dump, entry))
             }
             Choice::Refuse => {
-                let finding = Finding::new("", in_dump(offset), NOT_THE_RECORD);
+                let finding = Finding::new("", self.sides.place(offset), NOT_THE_RECORD);
                 self.missing.push(offset, Missing::Refused(finding));
                 Ok(())
             }
@@ -355,6 +366,7 @@ struct DumpSide<'v> {
     mapper: Mapper<'v>,
     reverse: Reverse<'v>,
     rejected: &'v [u64],
+    sides: Sides,
 }
 
 /// What comes of a batch of the dump.
@@ -413,7 +425,7 @@ impl DumpSide<'_> {
                 };
                 let detail =
                     format!("cannot be carried, and the run does not say so: {}", rejected.detail);
-                let finding = Finding::new(key, in_dump(rejected.offset), detail);
+                let finding = Finding::new(key, self.sides.place(rejected.offset), detail);
                 read.refused.push((rejected.offset, finding));
             }
             Fate::Mapped(pieces) if self.is_rejected(pieces.head.offset) => {
@@ -475,7 +487,7 @@ impl DumpSide<'_> {
             }
             Choice::Refuse => {
                 let key = Key::new(head.db, &head.key).to_string();
-                let finding = Finding::new(key, in_dump(head.offset), NOT_THE_RECORD);
+                let finding = Finding::new(key, self.sides.place(head.offset), NOT_THE_RECORD);
                 read.refused.push((head.offset, finding));
             }
         }
@@ -488,27 +500,51 @@ fn has_text(kind: Kind) -> bool {
 }
 
 impl Verifier<'_> {
-    fn read_files(&mut self, interrupt: &Interrupt, progress: &Progress) -> Result<Ended, Error> {
+    fn read_held(&mut self, interrupt: &Interrupt, progress: &Progress) -> Result<Ended, Error> {
+        match self.options.held {
+            Held::Files(reader) => {
+                let readers = reader.split(self.options.jobs.get());
+                let files: HashMap<&str, usize> =
+                    reader.files().iter().map(|file| file.name.as_str()).zip(0..).collect();
+                self.found.files = files.len() as u64;
+                self.found.has_manifest = reader.manifest().is_some();
+                let files = &files;
+                let read = |side: HeldSide<'_>, reader| FileSide { side, files }.read(reader);
+                self.read_with(readers, interrupt, progress, read)
+            }
+            #[cfg(feature = "live")]
+            Held::Table(table) => {
+                let scan = Mutex::new(table.scan()?);
+                let threads = vec![&scan; self.options.jobs.get()];
+                let read = |side: HeldSide<'_>, scan| side.read_table(scan);
+                self.read_with(threads, interrupt, progress, read)
+            }
+        }
+    }
+
+    /// Reads shares of what is held, each on a thread.
+    fn read_with<T: Send>(
+        &mut self,
+        shares: Vec<T>,
+        interrupt: &Interrupt,
+        progress: &Progress,
+        read: impl Fn(HeldSide<'_>, T) -> Result<Ended, Error> + Sync,
+    ) -> Result<Ended, Error> {
         let (options, reverse) = (self.options, self.reverse);
-        let readers = options.reader.split(options.jobs.get());
-        let files: HashMap<&str, usize> =
-            options.reader.files().iter().map(|file| file.name.as_str()).zip(0..).collect();
-        let (send, receive) = sync_channel(readers.len() * 2);
-        self.found.files = files.len() as u64;
-        self.found.has_manifest = options.reader.manifest().is_some();
-        let files = &files;
+        let (send, receive) = sync_channel(shares.len() * 2);
+        let read = &read;
         thread::scope(|scope| {
-            let threads: Vec<_> = readers
-                .iter()
-                .map(|reader| {
-                    let side = FileSide { options, reverse, files, interrupt, send: send.clone() };
-                    scope.spawn(move || side.read(reader))
+            let threads: Vec<_> = shares
+                .into_iter()
+                .map(|share| {
+                    let side = HeldSide { options, reverse, interrupt, send: send.clone() };
+                    scope.spawn(move || read(side, share))
                 })
                 .collect();
             drop(send);
             let mut taken = Ok(());
-            for read in &receive {
-                taken = self.take_lines(read, progress);
+            for lines in &receive {
+                taken = self.take_lines(lines, progress);
                 if taken.is_err() {
                     break;
                 }
@@ -542,7 +578,8 @@ impl Verifier<'_> {
 
     /// Compares what both sides have, and names what differs.
     fn compare(self) -> Result<Verification, Error> {
-        let Self { options, ledger, mut found, mut missing, damaged, known, .. } = self;
+        let Self { options, sides, ledger, mut found, mut missing, damaged, known, .. } = self;
+        let Sides { source, held, .. } = sides;
         let (mut extra, mut different) = (Firsts::default(), Firsts::default());
         let mut comparison = ledger.compare()?;
         while let Some(outcome) = comparison.next()? {
@@ -569,22 +606,26 @@ impl Verifier<'_> {
         found.missing = missing.named(|offset, missing| match missing {
             Missing::Refused(finding) => finding,
             Missing::Unit(Unit::Record(kind)) => {
-                Finding::new(key(offset), in_dump(offset), format!("{kind} not in the files"))
+                let detail = format!("{kind} not in the {held}");
+                Finding::new(key(offset), sides.place(offset), detail)
             }
             Missing::Unit(Unit::Item) => Finding::new(
                 key(offset),
-                in_dump(offset),
-                "one of its items is not in the files, or differs in the key",
+                sides.place(offset),
+                format!("one of its items is not in the {held}, or differs in the key"),
             ),
         });
         found.different = different.named(|offset, (unit, line, how)| {
-            let place = format!("{}; {}", in_dump(offset), lines.place(line));
-            Finding::new(key(offset), place, difference(unit, how))
+            let places = [sides.place(offset), lines.place(line)];
+            let told: Vec<_> = places.into_iter().filter(|place| !place.is_empty()).collect();
+            Finding::new(key(offset), told.join("; "), sides.difference(unit, how))
         });
         found.extra = extra.named(|line, unit| {
             let what = match unit {
-                Unit::Record(kind) => format!("{kind} not in the dump, or set aside by the run"),
-                Unit::Item => "item of no record of the dump".to_owned(),
+                Unit::Record(kind) => {
+                    format!("{kind} not in the {source}, or set aside by the run")
+                }
+                Unit::Item => format!("item of no record of the {source}"),
             };
             Finding::new(lines.key(line), lines.place(line), what)
         });
@@ -598,14 +639,19 @@ impl Verifier<'_> {
 /// Items that go to the ledger at once.
 const LINES: usize = 1024;
 
-/// What a thread does with some of the files.
-struct FileSide<'v> {
+/// What a thread does with some of what is held.
+struct HeldSide<'v> {
     options: &'v VerifyOptions<'v>,
     reverse: Reverse<'v>,
-    /// The files' numbers.
-    files: &'v HashMap<&'v str, usize>,
     interrupt: &'v Interrupt,
     send: SyncSender<ReadLines>,
+}
+
+/// The same with some of the files.
+struct FileSide<'v> {
+    side: HeldSide<'v>,
+    /// The files' numbers.
+    files: &'v HashMap<&'v str, usize>,
 }
 
 /// What comes of some lines.
@@ -617,47 +663,51 @@ struct ReadLines {
     stored_bytes: u64,
 }
 
-impl FileSide<'_> {
-    fn read(self, reader: &ImportReader) -> Result<Ended, Error> {
-        let mut items = reader.items();
+impl HeldSide<'_> {
+    /// Takes an item; tells what is wrong with it, if anything.
+    fn take(
+        &self,
+        item: &Item<'_>,
+        place: u64,
+        lines: &mut ReadLines,
+    ) -> Result<Option<String>, Error> {
+        lines.items += 1;
+        Ok(match self.reverse.read(item, place) {
+            Meaning::Entry(entry) | Meaning::Text(entry, _) => {
+                lines.entries.push(entry);
+                None
+            }
+            Meaning::Offloaded(unmapped, pointer) => {
+                self.read_beside(&unmapped, &pointer, place, lines)?
+            }
+            Meaning::Nameless => Some("an item without its key".to_owned()),
+        })
+    }
+
+    /// Hands over what was read once it is enough; `false` when nobody wants more.
+    fn hand_over(&self, lines: &mut ReadLines) -> bool {
+        lines.entries.len() + lines.damaged.len() < LINES
+            || (!self.interrupt.is_set() && self.send.send(std::mem::take(lines)).is_ok())
+    }
+
+    #[cfg(feature = "live")]
+    fn read_table(self, scan: &Mutex<TableItems>) -> Result<Ended, Error> {
         let mut lines = ReadLines::default();
-        let mut at = (String::new(), 0);
         loop {
-            match items.next_item() {
-                Ok(Some(read)) => {
-                    if at.0 != read.file {
-                        at = (read.file.to_owned(), self.number(read.file));
-                    }
-                    let place = line(at.1, read.line);
-                    lines.items += 1;
-                    let wrong = match self.reverse.read(&read.item, place) {
-                        Meaning::Entry(entry) | Meaning::Text(entry, _) => {
-                            lines.entries.push(entry);
-                            None
-                        }
-                        Meaning::Offloaded(unmapped, pointer) => {
-                            self.read_beside(&unmapped, &pointer, place, &mut lines)?
-                        }
-                        Meaning::Nameless => Some("an item without its key".to_owned()),
-                    };
-                    if let Some(detail) = wrong {
-                        let key = item_key(&read.item, self.options.mapping.table());
-                        let finding = Finding::new(key, in_file(read.file, read.line), detail);
-                        lines.damaged.push((place, finding));
-                    }
+            let page = scan.lock().unwrap_or_else(PoisonError::into_inner).next_page();
+            let Some(page) = page.map_err(Error::Target)? else { break };
+            for item in page.items() {
+                let item = item.map_err(Error::Target)?;
+                let place = key_place(&item, self.options.mapping.table());
+                if let Some(detail) = self.take(&item, place, &mut lines)? {
+                    let key = item_key(&item, self.options.mapping.table());
+                    lines.damaged.push((place, Finding::new(key, "", detail)));
                 }
-                Ok(None) => break,
-                Err(error) => lines.damaged.push(self.damage(error)?),
             }
-            if lines.entries.len() + lines.damaged.len() < LINES {
-                continue;
-            }
-            if self.interrupt.is_set() || self.send.send(std::mem::take(&mut lines)).is_err() {
+            if !self.hand_over(&mut lines) {
                 return Ok(Ended::Interrupted);
             }
         }
-        lines.stored_bytes = reader.files().iter().map(|file| file.stored_bytes).sum();
-        // Nobody listens only after an error, which is told by whoever had it.
         let _ = self.send.send(lines);
         Ok(Ended::Complete)
     }
@@ -678,8 +728,9 @@ impl FileSide<'_> {
             place,
         };
         let mut texts = Vec::new();
-        let mapping = self.options.mapping;
-        let wrong = read_beside(mapping, self.options.reader, (unmapped, pointer), |piece| {
+        let (mapping, held) = (self.options.mapping, self.options.held);
+        let open = |name: &str| held.beside(name);
+        let wrong = read_beside(mapping, open, (unmapped, pointer), |piece| {
             match piece {
                 Beside::Bytes(bytes, offset) => {
                     let fingerprint = Fingerprint::of(&text(bytes), offset);
@@ -704,6 +755,38 @@ impl FileSide<'_> {
         lines.entries.push(whole);
         Ok(None)
     }
+}
+
+impl FileSide<'_> {
+    fn read(self, reader: ImportReader) -> Result<Ended, Error> {
+        let mut items = reader.items();
+        let mut lines = ReadLines::default();
+        let mut at = (String::new(), 0);
+        loop {
+            match items.next_item() {
+                Ok(Some(read)) => {
+                    if at.0 != read.file {
+                        at = (read.file.to_owned(), self.number(read.file));
+                    }
+                    let place = line(at.1, read.line);
+                    if let Some(detail) = self.side.take(&read.item, place, &mut lines)? {
+                        let key = item_key(&read.item, self.side.options.mapping.table());
+                        let finding = Finding::new(key, in_file(read.file, read.line), detail);
+                        lines.damaged.push((place, finding));
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => lines.damaged.push(self.damage(error)?),
+            }
+            if !self.side.hand_over(&mut lines) {
+                return Ok(Ended::Interrupted);
+            }
+        }
+        lines.stored_bytes = reader.files().iter().map(|file| file.stored_bytes).sum();
+        // Nobody listens only after an error, which is told by whoever had it.
+        let _ = self.side.send.send(lines);
+        Ok(Ended::Complete)
+    }
 
     fn number(&self, file: &str) -> usize {
         self.files.get(file).copied().unwrap_or(self.files.len())
@@ -726,12 +809,46 @@ struct Lines {
 }
 
 impl Lines {
-    /// Reads the files that have these lines once more.
+    /// Reads once more what has these places.
     fn find(options: &VerifyOptions<'_>, places: &BTreeSet<u64>) -> Result<Self, Error> {
-        let all = options.reader.files();
-        let files: Vec<String> = all.iter().map(|file| file.name.clone()).collect();
+        match options.held {
+            Held::Files(reader) => Self::in_files(reader, options.mapping.table(), places),
+            #[cfg(feature = "live")]
+            Held::Table(table) => Self::in_table(table, options.mapping.table(), places),
+        }
+    }
+
+    #[cfg(feature = "live")]
+    fn in_table(
+        reader: &crate::table::TableReader,
+        table: &Table,
+        places: &BTreeSet<u64>,
+    ) -> Result<Self, Error> {
+        let mut lines = Self::default();
+        if places.is_empty() {
+            return Ok(lines);
+        }
+        let mut scan = reader.scan()?;
+        while let Some(page) = scan.next_page().map_err(Error::Target)? {
+            for item in page.items() {
+                let item = item.map_err(Error::Target)?;
+                let place = key_place(&item, table);
+                if places.contains(&place) {
+                    lines.keys.insert(place, item_key(&item, table));
+                }
+            }
+        }
+        Ok(lines)
+    }
+
+    fn in_files(
+        reader: &ImportReader,
+        table: &Table,
+        places: &BTreeSet<u64>,
+    ) -> Result<Self, Error> {
+        let files: Vec<String> = reader.files().iter().map(|file| file.name.clone()).collect();
         let mut keys = BTreeMap::new();
-        for reader in options.reader.split(files.len()) {
+        for reader in reader.split(files.len()) {
             let Some(file) = reader.files().first() else { continue };
             let Some(number) = files.iter().position(|name| *name == file.name) else { continue };
             let mut wanted = places.range(line(number, 0)..=line(number, u64::MAX)).copied();
@@ -742,7 +859,7 @@ impl Lines {
                 if line(number, read.line) < next {
                     continue;
                 }
-                let key = item_key(&read.item, options.mapping.table());
+                let key = item_key(&read.item, table);
                 keys.insert(next, key);
                 match wanted.next() {
                     Some(place) => next = place,
@@ -757,38 +874,65 @@ impl Lines {
         self.keys.get(&place).cloned().unwrap_or_default()
     }
 
+    /// The file and the line; of a table's item, nothing.
     fn place(&self, place: u64) -> String {
         let (file, line) = file_and_line(place);
-        in_file(self.files.get(file).map_or("", String::as_str), line)
+        self.files.get(file).map_or_else(String::new, |file| in_file(file, line))
     }
 }
 
-fn in_dump(offset: u64) -> String {
-    format!("byte {offset} of the dump")
+/// The place of an item in a table, which has no lines.
+#[cfg(feature = "live")]
+fn key_place(item: &Item<'_>, table: &Table) -> u64 {
+    let mut key = Vec::new();
+    // Every item of a table has its key.
+    let _ = table.key.encode_key(item, &mut key);
+    xxh3_64(&key)
 }
 
-/// What differs, in words.
-fn difference(unit: Unit, how: How) -> String {
-    let moment = |at: Option<UnixMillis>| match at {
-        Some(UnixMillis(millis)) => format!("at {} ({millis} ms)", units::moment(millis)),
-        None => "never".to_owned(),
-    };
-    match how {
-        _ if unit == Unit::Item => "one of its items has other attributes".to_owned(),
-        How::Kind { dump, files } => format!("{dump} in the dump, {files} in the files"),
-        How::Elements { dump, files } => {
-            let what = match unit {
-                Unit::Record(Kind::String) => "bytes",
-                _ => "elements",
-            };
-            match dump == files {
-                true => format!("{dump} {what} on both sides, but not the same"),
-                false => format!("{dump} {what} in the dump, {files} in the files"),
+/// What the two sides are called, and whether a record's offset is a place.
+#[derive(Clone, Copy)]
+struct Sides {
+    source: &'static str,
+    held: &'static str,
+    ordered: bool,
+}
+
+impl Sides {
+    fn of(options: &VerifyOptions<'_>) -> Self {
+        let source = if options.ordered { "dump" } else { "server" };
+        Self { source, held: options.held.name(), ordered: options.ordered }
+    }
+
+    fn place(self, offset: u64) -> String {
+        if self.ordered { format!("byte {offset} of the dump") } else { String::new() }
+    }
+
+    /// What differs, in words.
+    fn difference(self, unit: Unit, how: How) -> String {
+        let Self { source, held, .. } = self;
+        let moment = |at: Option<UnixMillis>| match at {
+            Some(UnixMillis(millis)) => format!("at {} ({millis} ms)", units::moment(millis)),
+            None => "never".to_owned(),
+        };
+        match how {
+            _ if unit == Unit::Item => "one of its items has other attributes".to_owned(),
+            How::Kind { dump, files } => format!("{dump} in the {source}, {files} in the {held}"),
+            How::Elements { dump, files } => {
+                let what = match unit {
+                    Unit::Record(Kind::String) => "bytes",
+                    _ => "elements",
+                };
+                match dump == files {
+                    true => format!("{dump} {what} on both sides, but not the same"),
+                    false => format!("{dump} {what} in the {source}, {files} in the {held}"),
+                }
             }
+            How::Expiry { dump, files } => {
+                let (dump, files) = (moment(dump), moment(files));
+                format!("expires {dump} in the {source}, {files} in the {held}")
+            }
+            How::TornExpiry => "its items do not agree on when it expires".to_owned(),
         }
-        How::Expiry { dump, files } => {
-            format!("expires {} in the dump, {} in the files", moment(dump), moment(files))
-        }
-        How::TornExpiry => "its items do not agree on when it expires".to_owned(),
     }
 }

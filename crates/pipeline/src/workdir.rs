@@ -64,11 +64,12 @@ impl WorkDir {
     }
 
     /// Applies the caller's wish to what is there; gives the run as it was recorded, and whether it
-    /// is to be continued.
+    /// is to be continued. Nothing is touched unless `ready` says that the run can begin.
     pub(crate) fn open<R: Serialize + DeserializeOwned + PartialEq>(
         &self,
         run: R,
         start: Start,
+        ready: impl FnOnce() -> Result<(), Error>,
     ) -> Result<(R, bool), Error> {
         let state = match self.read::<R>(RUN)? {
             None => None,
@@ -80,6 +81,7 @@ impl WorkDir {
         if let (Some(state), false) = (state, start == Start::Restart) {
             return Err(Error::Occupied { path: self.root.clone(), state });
         }
+        ready()?;
         self.clear()?;
         fs::create_dir_all(&self.root).map_err(|source| Error::work(&self.root, source))?;
         self.write(RUN, &run)?;
@@ -175,7 +177,7 @@ mod tests {
     fn a_run_is_continued_only_when_asked_and_only_when_it_is_the_same() {
         let dir = tempfile::tempdir().unwrap();
         let work = WorkDir::new(dir.path().join("work"));
-        let open = |run: &str, start| work.open(run.to_owned(), start);
+        let open = |run: &str, start| work.open(run.to_owned(), start, || Ok(()));
         let refused = |run, start| match open(run, start) {
             Err(Error::Occupied { state, .. }) => state,
             other => panic!("expected a refusal, not {other:?}"),

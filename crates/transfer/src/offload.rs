@@ -60,22 +60,37 @@ impl Offloads {
     }
 }
 
-impl ImportReader {
-    /// Reads a value that lies beside the items of the folder; see [`Offloads`].
+impl Offloads {
+    /// Reads a value again.
     ///
     /// # Errors
     ///
     /// [`Error::Missing`] if it is not there, [`Error::Place`] if the name is none that a value
     /// can have, and any failure of the target's side.
-    pub fn offload(&self, name: &str) -> Result<Box<dyn Read + Send>, Error> {
-        // The name may come from a file that somebody else wrote.
-        let plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, '.' | '-' | '_');
-        if name.starts_with('.') || !name.chars().all(plain) {
-            let reason = "no name of a value beside the items";
-            return Err(Error::Place { place: name.to_owned(), reason });
-        }
-        self.store.read(&format!("{OFFLOAD}/{name}"))
+    pub fn read(&self, name: &str) -> Result<Box<dyn Read + Send>, Error> {
+        read(&self.store, name)
     }
+}
+
+impl ImportReader {
+    /// Reads a value that lies beside the items of the folder; see [`Offloads`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Offloads::read`].
+    pub fn offload(&self, name: &str) -> Result<Box<dyn Read + Send>, Error> {
+        read(&self.store, name)
+    }
+}
+
+fn read(store: &Store, name: &str) -> Result<Box<dyn Read + Send>, Error> {
+    // The name may come from a file that somebody else wrote.
+    let plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, '.' | '-' | '_');
+    if name.starts_with('.') || !name.chars().all(plain) {
+        let reason = "no name of a value beside the items";
+        return Err(Error::Place { place: name.to_owned(), reason });
+    }
+    store.read(&format!("{OFFLOAD}/{name}"))
 }
 
 #[cfg(test)]
