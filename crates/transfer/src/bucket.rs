@@ -157,7 +157,11 @@ impl Bucket {
         Ok(Self {
             url: url.to_owned(),
             name: name.to_owned(),
-            prefix: Path::from(prefix.trim_end_matches('/')),
+            // Taken as it is: what is escaped here would be another prefix for an import.
+            prefix: Path::parse(prefix.trim_matches('/')).map_err(|_| Error::Place {
+                place: url.to_owned(),
+                reason: "the prefix has an empty part, . or .., or characters such as %, # and ?",
+            })?,
             region: String::new(),
             home: Arc::default(),
             store,
@@ -177,7 +181,8 @@ impl Bucket {
     }
 
     pub(crate) fn read(&self, name: &str) -> Result<Box<dyn Read + Send>, Error> {
-        let found = self.wait(Box::pin(self.store.get(&self.at(name))));
+        let at = self.at(name);
+        let found = self.wait(Box::pin(again(|| self.store.get(&at))));
         let object = found.or_io("read", self.place(name))?;
         Ok(Box::new(BucketReader {
             bucket: self.clone(),
@@ -204,7 +209,8 @@ impl Bucket {
     /// Copies inside the bucket: nothing passes through this machine.
     pub(crate) fn copy(&self, from: &str, to: &str) -> Result<(), Error> {
         let (source, target) = (self.at(from), self.at(to));
-        self.wait(Box::pin(self.store.copy(&source, &target))).or_io("write", self.place(to))
+        let copied = self.wait(Box::pin(again(|| self.store.copy(&source, &target))));
+        copied.or_io("write", self.place(to))
     }
 
     /// A copy, then a removal: repeated after a kill it ends the same.
@@ -215,7 +221,7 @@ impl Bucket {
 
     pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
         let at = self.at(name);
-        match self.runtime.block_on(self.store.delete(&at)) {
+        match self.runtime.block_on(again(|| self.store.delete(&at))) {
             Err(object_store::Error::NotFound { source, .. })
                 if !says(source.as_ref(), "<Code>NoSuchBucket") =>
             {

@@ -290,6 +290,7 @@ impl DynamoDb {
         &self.aws
     }
 
+    #[cfg(feature = "s3")]
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }

@@ -77,9 +77,9 @@ impl ImportSource {
     /// [`Error::Place`] for another kind of place, [`Error::Options`] for a manifest of unknown
     /// formats.
     pub fn of(stage: &str, manifest: &Manifest) -> Result<Self, Error> {
-        let prefix = manifest.prefix.trim_end_matches('/');
-        let url = format!("{}/", join(stage, prefix));
-        Self::new(&url, manifest.format()?, manifest.compression.parse()?)
+        let source = Self::new(stage, manifest.format()?, manifest.compression.parse()?)?;
+        let prefix = join(source.prefix.trim_matches('/'), manifest.prefix.trim_end_matches('/'));
+        Ok(Self { prefix: format!("{prefix}/"), ..source })
     }
 
     /// Sets the account that the bucket belongs to.
@@ -469,8 +469,7 @@ impl ImportSample {
         let source = ImportSource::of(stage.as_str(), manifest)?;
         let store = Store::open(&stage)?;
         let folder = format!("sample-{name}");
-        let whole = join(&source.prefix, "");
-        let prefix = whole.trim_end_matches('/').strip_suffix(DATA).unwrap_or_default();
+        let prefix = source.prefix.trim_end_matches('/').strip_suffix(DATA).unwrap_or_default();
         let source = ImportSource { prefix: format!("{prefix}{folder}/"), ..source };
         let mut sample = Self { store, folder, names: Vec::new(), source };
         for file in files {
@@ -587,5 +586,38 @@ fn progress(told: &types::ImportTableDescription) -> ImportProgress {
         items: count(told.processed_item_count),
         imported_items: count(told.imported_item_count),
         errors: count(told.error_count),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_where_the_writer_wrote() {
+        let manifest = r#"{"version":1,"tool":"","created":"","format":"csv","delimiter":";",
+            "compression":"zstd","prefix":"data/","key":{"partition":{"name":"k","type":"S"}},
+            "spec_hash":"","items":0,"bytes":0,"stored_bytes":0,"files":[]}"#;
+        let manifest: Manifest = serde_json::from_str(manifest).unwrap();
+        for (stage, prefix) in [
+            ("s3://b", "data/"),
+            ("s3://b/", "data/"),
+            ("s3://b/p/q", "p/q/data/"),
+            ("s3://b/p q//", "p q/data/"),
+        ] {
+            let source = ImportSource::of(stage, &manifest).unwrap();
+            assert_eq!((source.bucket.as_str(), source.prefix.as_str()), ("b", prefix), "{stage}");
+            let Format::Csv(csv) = &source.format else { panic!("{:?}", source.format) };
+            assert_eq!(csv.delimiter, b';');
+            assert_eq!(source.compression, Compression::zstd());
+        }
+        let local = ImportSource::of("out/", &manifest).unwrap_err();
+        assert_eq!(local.to_string(), "cannot use out/: an import reads from s3://BUCKET/PREFIX");
+    }
+
+    #[test]
+    fn unknown_words_are_kept() {
+        assert_eq!(ImportStatus::of("PAUSED"), ImportStatus::Other("PAUSED".to_owned()));
+        assert_eq!(ImportStatus::of("COMPLETED_WITH_ERRORS"), ImportStatus::Completed);
     }
 }

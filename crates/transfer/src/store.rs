@@ -47,7 +47,9 @@ impl Place {
 
     /// Another place that is reached in the same way.
     pub(crate) fn at(&self, text: impl Into<String>) -> Self {
-        Self { text: text.into(), ..self.clone() }
+        let mut place = self.clone();
+        place.text = text.into();
+        place
     }
 }
 

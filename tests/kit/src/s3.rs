@@ -28,11 +28,20 @@ pub struct S3 {
     server: Server,
 }
 
+/// What goes wrong of itself, one after another.
+const SHAKES: [Fault; 4] = [
+    Fault::HangUp,
+    Fault::Refuse(500, "InternalError"),
+    Fault::LoseAnswer,
+    Fault::Refuse(503, "SlowDown"),
+];
+
 #[derive(Debug, Default)]
 struct State {
     faults: Mutex<Vec<(&'static str, usize, Fault)>>,
     requests: Mutex<Vec<String>>,
     signers: Mutex<Vec<String>>,
+    shake: AtomicUsize,
     parts: AtomicUsize,
     most_parts: AtomicUsize,
 }
@@ -132,6 +141,11 @@ impl S3 {
         locked(&self.state.faults).push((matching, times, fault));
     }
 
+    /// From now on every so many-th request goes wrong, in one way after another; 0: none.
+    pub fn shake(&self, every: usize) {
+        self.state.shake.store(every, Ordering::SeqCst);
+    }
+
     /// How many parts of uploads were ever under way at once.
     pub fn most_parts_at_once(&self) -> usize {
         self.state.most_parts.load(Ordering::SeqCst)
@@ -154,7 +168,15 @@ impl State {
         let fault = self.due(&line);
         self.note_signer(request);
         let part = line.contains("partNumber=");
-        locked(&self.requests).push(line);
+        let count = {
+            let mut requests = locked(&self.requests);
+            requests.push(line);
+            requests.len()
+        };
+        let every = self.shake.load(Ordering::SeqCst);
+        let shaken =
+            (every > 0 && count % every == 0).then(|| SHAKES[count / every % SHAKES.len()]);
+        let fault = fault.or(shaken);
         if part {
             let now = self.parts.fetch_add(1, Ordering::SeqCst) + 1;
             self.most_parts.fetch_max(now, Ordering::SeqCst);

@@ -5,6 +5,7 @@ mod bucket;
 mod bulk;
 mod import;
 mod judges;
+mod suite;
 
 use std::collections::BTreeMap;
 use std::path::Path;
