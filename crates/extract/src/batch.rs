@@ -291,7 +291,7 @@ impl Batch {
 }
 
 /// The head of a record that no dump holds.
-fn plain_head<'a>(record: &'a Record<'_>, offset: u64) -> Head<'a> {
+pub(crate) fn plain_head<'a>(record: &'a Record<'_>, offset: u64) -> Head<'a> {
     /// `ReJSON-RL`, version 3.
     const JSON: ModuleId = ModuleId(0x45e2_5238_df91_2c03);
     let module = matches!(record.value, Value::Json(_)).then_some(JSON);

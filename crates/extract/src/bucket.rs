@@ -141,8 +141,8 @@ mod tests {
         let bucket = Bucket::new("b", Arc::new(InMemory::new())).unwrap();
         let bytes: Vec<u8> = (0..100_000_u32).map(|n| (n % 251) as u8).collect();
         for key in ["backups/x-0001.rdb", "backups/old/y.rdb", "other/z.rdb"] {
-            let put = bucket.store.put(&Path::from(key), bytes.clone().into());
-            bucket.runtime.block_on(Box::pin(put)).unwrap();
+            let at = Path::from(key);
+            bucket.runtime.block_on(bucket.store.put(&at, bytes.clone().into())).unwrap();
         }
         let mut listed = bucket.list("backups").unwrap();
         listed.sort();

@@ -26,7 +26,7 @@ use crate::{
 const READ_AHEAD: usize = 2;
 
 /// Where the number of the dump begins in a record's offset.
-const DUMP_BITS: u32 = 44;
+pub(crate) const DUMP_BITS: u32 = 44;
 
 /// As many as there can be: more than a cluster has slots.
 const MOST: usize = 1 << 16;

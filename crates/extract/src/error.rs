@@ -55,6 +55,44 @@ pub enum Error {
         /// What is wrong with it, and what to do.
         reason: &'static str,
     },
+    /// An append-only file cannot be read on.
+    #[error("{file}, byte {offset}: {detail}")]
+    Log {
+        /// The file's path.
+        file: String,
+        /// Where, in bytes from the start of the file.
+        offset: u64,
+        /// What is wrong.
+        detail: String,
+    },
+    /// A command of an append-only file cannot be replayed.
+    #[error("{file}, byte {offset}: cannot replay {command}: {detail}")]
+    Command {
+        /// The file's path.
+        file: String,
+        /// Where the command begins, in bytes from the start of the file.
+        offset: u64,
+        /// The command's name.
+        command: String,
+        /// Why not.
+        detail: String,
+    },
+    /// What an append-only file's commands touch takes more memory than it may.
+    #[error("replaying {file} takes more than {limit} bytes of memory")]
+    Memory {
+        /// The file's path.
+        file: String,
+        /// The limit.
+        limit: u64,
+    },
+    /// The dump that a live server sent broke off, or cannot be read; the cause says why.
+    #[error("the snapshot of {node} cannot be read to its end")]
+    Snapshot {
+        /// The server's address.
+        node: String,
+        /// What went wrong.
+        source: Box<Error>,
+    },
     /// The position to resume from does not fit this source.
     #[error("cannot resume: {0}")]
     Position(&'static str),
@@ -198,6 +236,21 @@ impl Error {
                 "read the values by type instead".to_owned()
             }
             Self::Place { source, .. } => return source.hint(),
+            Self::Snapshot { source, .. } if matches!(**source, Self::Lost { .. }) => {
+                "begin again; a server hangs up when it must wait for longer than its repl-timeout, \
+                 or holds more than its client-output-buffer-limit of replicas allows: raise them"
+                    .to_owned()
+            }
+            Self::Log { .. } => {
+                "redis-check-aof tells whether the file can be repaired; or take an RDB file of the \
+                 server"
+                    .to_owned()
+            }
+            Self::Command { .. } | Self::Memory { .. } => {
+                "have the server write the file anew without the commands (BGREWRITEAOF), or take \
+                 an RDB file of it (BGSAVE)"
+                    .to_owned()
+            }
             _ => return None,
         })
     }

@@ -77,7 +77,7 @@ impl RdbOptions {
         self
     }
 
-    fn parser(&self) -> Options {
+    pub(crate) fn parser(&self) -> Options {
         Options::new(Level::Frames { max_bytes: self.max_value_bytes })
             .with_filter(self.filter.clone())
             .with_verify_checksum(self.verify_checksum)

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod aof;
 mod batch;
 #[cfg(feature = "s3")]
 mod bucket;
@@ -12,12 +13,15 @@ mod file;
 #[cfg_attr(docsrs, doc(cfg(feature = "live")))]
 mod live;
 mod memory;
+#[cfg(feature = "live")]
+mod snapshot;
 mod source;
 mod state;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
 
+pub use aof::AppendOnly;
 pub use batch::{Batch, Entry, Failure, Position, Remarks};
 pub use compression::Compression;
 pub use dumps::Dumps;
@@ -29,4 +33,6 @@ pub use live::{
     RedisScan, RedisUrl, ScanOptions, Secret,
 };
 pub use memory::MemorySource;
+#[cfg(feature = "live")]
+pub use snapshot::RedisSnapshot;
 pub use source::Source;
