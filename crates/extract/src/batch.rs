@@ -7,6 +7,9 @@ use keystar_rdb::{
 };
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "live")]
+use crate::live::identity;
+
 /// Where a source can be taken up again: opaque, small, serialisable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
@@ -253,6 +256,25 @@ impl Batch {
             Packed::Part(part, _) => (&mut part.head.db, &mut part.head.offset),
             Packed::Failed(failure, _) => (&mut failure.db, &mut failure.offset),
         })
+    }
+
+    /// Puts what a live server's records are known by in the place of their offsets.
+    #[cfg(feature = "live")]
+    pub(crate) fn identify(&mut self) {
+        let Self { packed, bytes, .. } = self;
+        for packed in packed {
+            match packed {
+                Packed::Frame(frame) => {
+                    let key = bytes.get(frame.key.clone()).unwrap_or_default();
+                    frame.offset = identity(frame.db, key);
+                }
+                Packed::Record(record, offset) => *offset = identity(record.db, &record.key),
+                Packed::Part(part, _) => {
+                    part.head.offset = identity(part.head.db, &part.head.key);
+                }
+                Packed::Failed(failure, _) => failure.offset = identity(failure.db, &failure.key),
+            }
+        }
     }
 
     pub(crate) fn failures_mut(&mut self) -> impl Iterator<Item = &mut Failure> {

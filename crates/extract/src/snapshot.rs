@@ -20,7 +20,6 @@ use futures_core::future::BoxFuture;
 
 use crate::{
     Batch, Error, Position, RdbFile, RdbOptions, Redis, Source,
-    dumps::DUMP_BITS,
     live::{
         link::{Breaker, Link, Reply},
         topology::Shard,
@@ -67,8 +66,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 ///
 /// # Offsets
 ///
-/// As of [`Dumps`](crate::Dumps): the offset within the dump, plus the number of the shard times
-/// 2⁴⁴.
+/// A record's offset is a hash of its database and key, as of [`RedisScan`](crate::RedisScan):
+/// another dump would have it at another place.
 ///
 /// ```no_run
 /// use keystar_extract::{Access, Batch, RdbOptions, Redis, RedisSnapshot, Source};
@@ -159,9 +158,7 @@ impl RedisSnapshot {
             batch.source_bytes += self.done_bytes;
             batch.position = None;
             batch.count_pieces(&mut self.ordinal);
-            for (_, offset) in batch.heads_mut() {
-                *offset += (self.at as u64) << DUMP_BITS;
-            }
+            batch.identify();
             return Ok(true);
         }
     }
