@@ -26,6 +26,7 @@ pub mod process;
 pub mod python;
 pub mod random;
 pub mod redis;
+pub mod redis_aof;
 pub mod redis_cluster;
 pub mod redis_proxy;
 pub mod redis_sentinel;

@@ -108,13 +108,6 @@ impl Redis {
         Ok(redis)
     }
 
-    /// A server that was started, once it has loaded what it has. It cannot be started again.
-    pub(crate) fn answering(server: Server) -> io::Result<Self> {
-        let redis = Self { server, program: PathBuf::new(), arguments: Vec::new() };
-        redis.wait_until_loaded()?;
-        Ok(redis)
-    }
-
     /// It listens before it has loaded its file.
     fn wait_until_loaded(&self) -> io::Result<()> {
         let mut connection = self.connect()?;

@@ -1,7 +1,10 @@
 //! Sources, by the suite that every one of them runs, and RDB files in all their wrappings.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod aof;
 mod dumps;
+#[cfg(feature = "live")]
+mod snapshot;
 
 use std::{fs, io::Write, path::PathBuf};
 
