@@ -87,12 +87,16 @@ pub fn check(spec: &MigrationSpec, options: &MigrationOptions) -> Result<Checks,
         },
     );
     if !spec.to.is_empty() {
-        target(spec, options.work.as_deref(), &mut checks)?;
+        target(spec, options, &mut checks)?;
     }
     Ok(checks)
 }
 
 fn source(spec: &MigrationSpec, reach: &Reach, checks: &mut Checks) -> Result<(), Error> {
+    #[cfg(feature = "live")]
+    if spec.from.is_live() {
+        return crate::server::check(&spec.from, reach, checks);
+    }
     let mut source = spec.open_source(reach)?;
     let mut batch = Batch::new();
     block_on(source.fill(&mut batch)).map_err(Error::Source)?;
@@ -114,11 +118,22 @@ fn source(spec: &MigrationSpec, reach: &Reach, checks: &mut Checks) -> Result<()
     Ok(())
 }
 
-fn target(spec: &MigrationSpec, work: Option<&Path>, checks: &mut Checks) -> Result<(), Error> {
-    let work = work_dir(&spec.to, work)?;
-    if work.join("run.json").exists() {
+fn target(
+    spec: &MigrationSpec,
+    options: &MigrationOptions,
+    checks: &mut Checks,
+) -> Result<(), Error> {
+    let work = work_dir(&spec.to, options.work.as_deref());
+    if let Ok(work) = work
+        && work.join("run.json").exists()
+    {
         let found = format!("{} holds a run: --resume or --restart", work.display());
         checks.push("target", State::Warning, found);
+    }
+    #[cfg(feature = "live")]
+    if crate::load::table_name(&spec.to).is_some() {
+        let mapping = spec.mapping(options)?;
+        return crate::target::Target::find(spec, &mapping, options)?.check(checks);
     }
     let Some(folder) = local_folder(&spec.to) else {
         checks.push("target", State::Ok, format!("{} (not written to by a check)", spec.to));

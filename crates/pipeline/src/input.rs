@@ -3,8 +3,8 @@
 use std::path::Path;
 
 #[cfg(feature = "live")]
-use keystar_extract::{Access, Read, Redis, RedisScan, RedisUrl, ScanOptions};
-use keystar_extract::{Dumps, RdbFile, Source};
+use keystar_extract::{Access, Read, Redis, RedisScan, RedisSnapshot, RedisUrl, ScanOptions};
+use keystar_extract::{AppendOnly, Dumps, RdbFile, Source};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Selection};
@@ -135,6 +135,15 @@ impl Input {
         !(self.is_live() && self.via == Via::Rdb)
     }
 
+    /// The URL of a live server.
+    #[cfg(feature = "live")]
+    pub(crate) fn server(&self) -> Option<&str> {
+        match self.kind() {
+            Kind::Live(url) => Some(url),
+            _ => None,
+        }
+    }
+
     /// The dump, where it is a single one.
     pub(crate) fn dump(&self) -> Option<&Path> {
         match self.kind() {
@@ -157,7 +166,7 @@ impl Input {
         Ok(match self.kind() {
             Kind::Dump(path) => Box::new(RdbFile::open(path, options)?),
             Kind::Dumps => Box::new(Dumps::open(&self.places, options)?),
-            Kind::AppendOnly(path) => Box::new(RdbFile::open(path, options)?),
+            Kind::AppendOnly(path) => Box::new(AppendOnly::open(path, options)?),
             Kind::Live(url) => self.open_live(url, options, reach)?,
         })
     }
@@ -170,6 +179,9 @@ impl Input {
         reach: &Reach,
     ) -> Result<Box<dyn Source>, keystar_extract::Error> {
         let redis = Redis::connect(&url.parse()?, &reach.access)?;
+        if self.via == Via::Rdb {
+            return Ok(Box::new(RedisSnapshot::open(&redis, options)?));
+        }
         let read = if self.via == Via::Typed { Read::Typed } else { Read::Dump };
         let options = ScanOptions::default()
             .with_filter(options.filter)

@@ -32,6 +32,8 @@ mod restoration;
 mod restore;
 mod reverse;
 mod selection;
+#[cfg(feature = "live")]
+mod server;
 mod spool;
 #[cfg(feature = "live")]
 mod table;

@@ -12,8 +12,9 @@ use keystar_transfer::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Interrupt, Load, Loaded, Progress,
+    Checks, Error, Interrupt, Load, Loaded, Progress, State,
     load::{By, Present},
+    text::{count, plural},
     workdir::{LOAD, WorkDir},
 };
 
@@ -135,6 +136,41 @@ impl TableTarget {
             self.db.wait_active(&self.name, PATIENCE).map_err(Error::Target)?;
         }
         self.db.require(&self.name, &self.table.key).map_err(Error::Target)?;
+        Ok(())
+    }
+
+    /// Looks at the table as [`prepare`](Self::prepare) does, and makes none.
+    pub(crate) fn check(&self, checks: &mut Checks) -> Result<(), Error> {
+        let found = self.describe()?;
+        let (name, is_import) = (&self.name, self.load.by == By::Import);
+        let (state, told) = match found {
+            None if is_import => (State::Ok, format!("table {name} will be made by the import")),
+            Some(_) if is_import => {
+                (State::Failed, format!("table {name} exists, and an import makes its table"))
+            }
+            None if self.load.create => (State::Ok, format!("table {name} will be made")),
+            None => (State::Failed, format!("table {name} does not exist: --create-table makes it")),
+            Some(facts) => match self.db.require(name, &self.table.key) {
+                Err(error) => (State::Failed, error.to_string()),
+                Ok(_) => {
+                    let items = plural(facts.item_count, "item");
+                    let warm = facts.warm_write_units.map_or_else(String::new, |units| {
+                        format!(", takes {} write units a second at once", count(units))
+                    });
+                    (State::Ok, format!("table {name} has {items}{warm}"))
+                }
+            },
+        };
+        checks.push("target", state, told);
+        if let Some(stage) = self.load.stage.as_deref() {
+            match ImportReader::open(self.place(stage)) {
+                Ok(_) => checks.push("stage", State::Warning, format!("{stage} holds files")),
+                Err(keystar_transfer::Error::Missing { .. }) => {
+                    checks.push("stage", State::Ok, format!("{stage} is empty"));
+                }
+                Err(error) => checks.push("stage", State::Failed, error.to_string()),
+            }
+        }
         Ok(())
     }
 

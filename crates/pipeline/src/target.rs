@@ -5,7 +5,7 @@ use keystar_rdb::UnixMillis;
 use keystar_transfer::{ImportWriter, ItemSink, Mark, Offloads, Place};
 
 #[cfg(feature = "live")]
-use crate::{By, table::TableTarget};
+use crate::{By, Checks, table::TableTarget};
 use crate::{
     Error, Interrupt, MigrationOptions, MigrationSpec, Progress, Report, Start, load::table_name,
     migration::Run, workdir::WorkDir,
@@ -45,6 +45,15 @@ impl Target {
             Self::Files => Ok(()),
             #[cfg(feature = "live")]
             Self::Table(table) => table.prepare(),
+        }
+    }
+
+    /// Looks whether a run could begin, and changes nothing.
+    #[cfg(feature = "live")]
+    pub(crate) fn check(&self, checks: &mut Checks) -> Result<(), Error> {
+        match self {
+            Self::Files => Ok(()),
+            Self::Table(table) => table.check(checks),
         }
     }
 

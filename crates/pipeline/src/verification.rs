@@ -348,7 +348,7 @@ mod tests {
             items: 2,
             files: 1,
             has_manifest: true,
-            ..Verification::default()
+            ..Verification::between("dump", "files")
         };
         let expected = "\
 Differences found

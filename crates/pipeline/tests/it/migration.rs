@@ -337,7 +337,7 @@ fn an_interrupted_run_goes_on_to_the_same_items() {
 #[test]
 fn a_truncated_dump_keeps_what_was_committed() {
     let whole = many();
-    let bytes = fs::read(&whole.spec.from).unwrap();
+    let bytes = fs::read(&whole.spec.from.places[0]).unwrap();
     let mut job = Job::of_bytes(&bytes[..bytes.len() - 1000], "");
     job.spec = job.spec.clone().with_max_file(300_000, 1_000_000);
     assert!(job.spec.from_bytes < whole.spec.from_bytes);
@@ -346,7 +346,7 @@ fn a_truncated_dump_keeps_what_was_committed() {
     let committed = lines(&job.out());
     assert!(committed.len() > 10_000, "only {} items were kept", committed.len());
     // The rest of the dump arrives: the run goes on as if nothing had been.
-    fs::write(&job.spec.from, &bytes).unwrap();
+    fs::write(&job.spec.from.places[0], &bytes).unwrap();
     job.spec.from_bytes = whole.spec.from_bytes;
     let report = job.run(Start::Resume).unwrap();
     assert!(report.complete);
@@ -358,13 +358,13 @@ fn a_truncated_dump_keeps_what_was_committed() {
 #[test]
 fn a_run_killed_before_its_first_checkpoint_begins_again() {
     let whole = many();
-    let bytes = fs::read(&whole.spec.from).unwrap();
+    let bytes = fs::read(&whole.spec.from.places[0]).unwrap();
     let mut job = Job::of_bytes(&bytes[..bytes.len() - 1000], "");
     job.spec = job.spec.clone().with_max_file(300_000, 1_000_000);
     job.run(Start::Fresh).unwrap_err();
     assert!(!lines(&job.out()).is_empty(), "files were committed");
     fs::remove_file(job.out().join("run/checkpoint.json")).unwrap();
-    fs::write(&job.spec.from, &bytes).unwrap();
+    fs::write(&job.spec.from.places[0], &bytes).unwrap();
     let report = job.run(Start::Resume).unwrap();
     assert!(report.complete && report.counts.add_up(), "{report}");
     assert_eq!(report.counts.written, 40_000);
