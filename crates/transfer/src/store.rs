@@ -21,7 +21,7 @@ pub(crate) const STAGING: &str = ".tmp";
 /// `s3://BUCKET/PREFIX`).
 ///
 /// Made of any text. What an `s3://` URL needs besides (a region, credentials, an endpoint) comes
-/// from the environment, unless [`with_aws`](Self::with_aws) says it.
+/// from the environment, unless `with_aws` says it.
 #[derive(Clone, Debug)]
 pub struct Place {
     text: String,

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
+use keystar_kit::alone::alone;
 use keystar_kit::ministack::Ministack;
 use keystar_kit::s3::{ACCESS_KEY, Fault, REGION, S3, SECRET_KEY};
 use keystar_transfer::{Aws, AwsOptions, Compression, Error, ImportOptions, ImportReader, Place};
 
-use crate::{World, chain, lines, table, with_credentials, with_environment, with_secret};
+use crate::{World, chain, lines, table, with_credentials, with_secret};
 
 /// Items whose text is about 14 MB: one object of three parts.
 fn large() -> Vec<String> {
@@ -66,9 +67,8 @@ fn parts_of_all_files_go_up_at_once_but_not_too_many() {
 
         let distinct: Vec<String> = (0..3)
             .flat_map(|copy| {
-                let from = format!(r#""n":{{"N":"1"}}"#);
                 let to = format!(r#""n":{{"N":"{copy}"}}"#);
-                large().into_iter().map(move |line| line.replace(&from, &to))
+                large().into_iter().map(move |line| line.replace(r#""n":{"N":"1"}"#, &to))
             })
             .collect();
         let place = world.place("many");
@@ -85,13 +85,14 @@ fn a_profile_and_a_role_are_who_uploads() {
     let stranger = "[stranger]\naws_access_key_id = AKIDSTRANGER\naws_secret_access_key = wrong\n";
     std::fs::write(&credentials, stranger).unwrap();
     let ministack = Ministack::start().unwrap();
+    let (credentials, sts) = (credentials.display().to_string(), ministack.endpoint());
     let environment = [
-        ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
-        ("AWS_SHARED_CREDENTIALS_FILE", credentials.display().to_string()),
-        ("AWS_ENDPOINT_URL_STS", ministack.endpoint()),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+        ("AWS_SHARED_CREDENTIALS_FILE", credentials.as_str()),
+        ("AWS_ENDPOINT_URL_STS", sts.as_str()),
     ];
-    with_environment("bucket::a_profile_and_a_role_are_who_uploads", &environment, || {
+    alone("bucket::a_profile_and_a_role_are_who_uploads", &environment, || {
         let s3 = S3::start().unwrap();
         s3.make_bucket("stage").unwrap();
         let upload = |options: &AwsOptions| {

@@ -1,5 +1,11 @@
 //! S3 and `ImportTable`, with everything in between that can go wrong: against an S3 that checks signatures, a double of
 //! DynamoDB's imports that reads files with parsers of others, and an emulator whose imports are not ours at all.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says no by a panic"
+)]
 
 mod bucket;
 mod bulk;
@@ -9,10 +15,10 @@ mod suite;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 
 use futures_executor::block_on;
 use keystar_item::{Billing, Index, KeyAttribute, KeySchema, KeyType, Table, json};
+use keystar_kit::alone::alone;
 use keystar_kit::double::Double;
 use keystar_kit::dynamodb::Client;
 use keystar_kit::s3::{ACCESS_KEY, REGION, S3, SECRET_KEY};
@@ -21,44 +27,14 @@ use keystar_transfer::{
 };
 use serde_json::Value;
 
-/// Runs a test in a process of its own, because that is the only way to give the SDK's chain credentials of the tests'
-/// own: from an environment without anybody else's.
+/// Runs a test with the credentials that the S3 of the tests knows.
 fn with_credentials(name: &str, test: impl FnOnce()) {
     with_secret(name, SECRET_KEY, test);
 }
 
 fn with_secret(name: &str, secret: &str, test: impl FnOnce()) {
-    let environment = [
-        ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", secret.to_owned()),
-    ];
-    with_environment(name, &environment, test);
-}
-
-fn with_environment(name: &str, environment: &[(&str, String)], test: impl FnOnce()) {
-    const MARK: &str = "KEYSTAR_LIVE_IMPORT";
-    if std::env::var(MARK).is_ok_and(|running| running == name) {
-        return test();
-    }
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    for (variable, _) in std::env::vars_os() {
-        if variable.to_string_lossy().starts_with("AWS_") {
-            command.env_remove(variable);
-        }
-    }
-    let output = command
-        .args([name, "--exact", "--nocapture", "--test-threads=1"])
-        .env(MARK, name)
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env("AWS_CONFIG_FILE", "/nowhere/config")
-        .env("AWS_SHARED_CREDENTIALS_FILE", "/nowhere/credentials")
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}\n{errors}");
-    assert!(said.contains("1 passed"), "no such test: {name}: {said}");
+    let environment = [("AWS_ACCESS_KEY_ID", ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", secret)];
+    alone(name, &environment, test);
 }
 
 /// An S3 with one bucket, `stage`, and a DynamoDB before it.
@@ -144,7 +120,7 @@ fn lines(count: usize) -> Vec<String> {
             "big": {"N": "12345678901234567890.12345678901234567"},
             "small": {"N": "0.00000015"},
             "raw": {"B": "AAEC/w=="},
-            "yes": {"BOOL": number % 2 == 0},
+            "yes": {"BOOL": number.is_multiple_of(2)},
             "none": {"NULL": true},
             "list": {"L": [{"N": "1"}, {"S": text}, {"L": []}]},
             "map": {"M": {"": {"S": "x"}, "a b": {"M": {}}}},
