@@ -6,6 +6,7 @@
 
 mod command;
 mod generic;
+mod geo;
 mod hashes;
 mod hyperloglog;
 mod keyspace;
@@ -22,7 +23,7 @@ use std::{
     collections::{HashSet, VecDeque},
     fmt,
     fs::File,
-    io::{BufRead, BufReader, Read, Seek, SeekFrom, Take},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -116,10 +117,15 @@ pub struct AppendOnly {
 }
 
 struct LogFile {
-    path: PathBuf,
+    place: Place,
     name: String,
     /// When it was opened: what comes later is not read.
     bytes: u64,
+}
+
+enum Place {
+    File(PathBuf),
+    Memory(Arc<[u8]>),
 }
 
 enum Stage {
@@ -197,9 +203,20 @@ impl AppendOnly {
             let metadata = path.metadata();
             let metadata = metadata.map_err(|source| Error::Open { path: path.clone(), source })?;
             let name = path.display().to_string();
-            files.push(LogFile { path, name, bytes: metadata.len() });
+            files.push(LogFile { place: Place::File(path), name, bytes: metadata.len() });
         }
-        Ok(Self {
+        Ok(Self::new(files, options))
+    }
+
+    /// Reads an `.aof` file from memory.
+    pub fn from_bytes(bytes: Vec<u8>, options: RdbOptions) -> Self {
+        let (name, length) = ("the append-only file".to_owned(), bytes.len() as u64);
+        let file = LogFile { place: Place::Memory(bytes.into()), name, bytes: length };
+        Self::new(vec![file], options)
+    }
+
+    fn new(files: Vec<LogFile>, options: RdbOptions) -> Self {
+        Self {
             files,
             options,
             limit: 1 << 30,
@@ -211,7 +228,7 @@ impl AppendOnly {
             given: 0,
             passed: 0,
             told: Remarks::default(),
-        })
+        }
     }
 
     /// How much memory the touched keys may take, about, in bytes; 1 GiB by default.
@@ -250,8 +267,7 @@ impl AppendOnly {
     /// Reads the commands for the first time, and opens the dump.
     fn begin(&mut self) -> Result<(), Error> {
         let plan = self.scan()?;
-        self.keys.names = Databases::default();
-        self.slack = 0;
+        self.keys.longest = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let wanted = Arc::new(Wanted {
             touched: Arc::clone(&plan.touched),
             flushed: plan.flushed.clone(),
@@ -713,16 +729,28 @@ fn damage(keys: &mut Keyspace, name: &str, touched: &[(u32, &[u8])]) -> Option<S
     })
 }
 
+type Bytes = Take<Box<dyn Read + Send>>;
+
 impl LogFile {
     /// The bytes from one place to another.
-    fn read(&self, from: u64, end: u64) -> Result<Take<File>, Error> {
-        let failed = |source| Error::Open { path: self.path.clone(), source };
-        let mut file = File::open(&self.path).map_err(failed)?;
-        file.seek(SeekFrom::Start(from)).map_err(failed)?;
-        Ok(file.take(end - from))
+    fn read(&self, from: u64, end: u64) -> Result<Bytes, Error> {
+        let reader: Box<dyn Read + Send> = match &self.place {
+            Place::File(path) => {
+                let failed = |source| Error::Open { path: path.clone(), source };
+                let mut file = File::open(path).map_err(failed)?;
+                file.seek(SeekFrom::Start(from)).map_err(failed)?;
+                Box::new(file)
+            }
+            Place::Memory(bytes) => {
+                let mut bytes = io::Cursor::new(Arc::clone(bytes));
+                bytes.set_position(from);
+                Box::new(bytes)
+            }
+        };
+        Ok(reader.take(end - from))
     }
 
-    fn commands(&self, from: u64, end: u64) -> Result<Commands<BufReader<Take<File>>>, Error> {
+    fn commands(&self, from: u64, end: u64) -> Result<Commands<BufReader<Bytes>>, Error> {
         let mut reader = BufReader::with_capacity(READ_BYTES, self.read(from, end)?);
         let head =
             reader.fill_buf().map_err(|source| self.named(Error::Read { offset: from, source }))?;
@@ -742,7 +770,8 @@ impl LogFile {
         if !head.starts_with(b"REDIS") && !head.starts_with(b"VALKEY") {
             return Ok(0);
         }
-        if self.path.extension().is_some_and(|extension| extension == "rdb") {
+        // The server writes nothing behind such a base.
+        if self.name.ends_with(".rdb") {
             return Ok(self.bytes);
         }
         let mut options = options.parser().with_filter(Filter::new());

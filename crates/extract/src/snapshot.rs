@@ -189,16 +189,14 @@ impl RedisSnapshot {
 /// Has the server send its dump, and reads up to the dump's first byte.
 fn ask(link: &mut Link) -> Result<End, Error> {
     // The server may send a dump whose length it does not know.
-    match link.try_ask(&["REPLCONF", "capa", "eof", "capa", "psync2"])? {
-        Reply::Error(detail) => {
-            return Err(match link.refused("REPLCONF", &detail) {
-                Error::Unsupported { node, .. } => {
-                    Error::Unsupported { node, command: "PSYNC".to_owned() }
-                }
-                error => error,
-            });
-        }
-        _ => {}
+    let answer = link.try_ask(&["REPLCONF", "capa", "eof", "capa", "psync2"])?;
+    if let Reply::Error(detail) = answer {
+        return Err(match link.refused("REPLCONF", &detail) {
+            Error::Unsupported { node, .. } => {
+                Error::Unsupported { node, command: "PSYNC".to_owned() }
+            }
+            error => error,
+        });
     }
     // Valkey writes what a replica of this version reads; Redis does not know the word.
     link.try_ask(&["REPLCONF", "version", VERSION])?;

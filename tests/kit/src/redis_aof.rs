@@ -69,6 +69,8 @@ fn random_text(random: &mut Random, step: u64) -> String {
     let consumer = format!("c{}", random.below(3));
     let db = random.below(3);
     let bits = random.pick(&["u8", "i5", "u3", "i64", "u63", "i1"]);
+    let longitude = random.below(360_000) as f64 / 1000.0 - 180.0;
+    let latitude = random.below(160_000) as f64 / 1000.0 - 80.0;
     let lines: &[String] = &[
         format!("SET {s} {v}"),
         format!("SET {s} {n}"),
@@ -156,6 +158,15 @@ fn random_text(random: &mut Random, step: u64) -> String {
         format!("ZRANGESTORE {z} {z2} {n} {m}"),
         format!("ZRANGESTORE {z} {z2} {m} ({n} BYSCORE REV LIMIT 1 3"),
         format!("ZRANGESTORE {z} {z2} [a (z BYLEX"),
+        format!("GEOADD g{} {} {} {w}", random.below(3), longitude, latitude),
+        format!("GEOADD g{} {} {} {w}a", random.below(3), longitude, latitude),
+        format!("GEORADIUS g0 {longitude} {latitude} {} km STORE g2", 100 + random.below(9000)),
+        format!("GEORADIUSBYMEMBER g1 {w} {} mi COUNT 3 DESC STOREDIST g3", random.below(5000)),
+        format!(
+            "GEOSEARCHSTORE g4 g1 FROMLONLAT {longitude} {latitude} BYBOX {} 3000 km ASC COUNT 4",
+            random.below(8000)
+        ),
+        format!("GEOSEARCHSTORE g3 g0 FROMMEMBER {w} BYRADIUS 900000 m STOREDIST"),
         format!("XADD {x} {new_id} {w} {v}"),
         format!("XADD {x} {new_id} {w} {v} f{u} {n}"),
         format!("XADD {x} MAXLEN ~ 3 {new_id} {w} {v}"),

@@ -60,7 +60,7 @@ impl Run {
         match self {
             Self::Zeros(length) => out.push((length - 1) as u8),
             Self::ManyZeros(length) => {
-                out.extend([0x40 | (length - 1 >> 8) as u8, (length - 1) as u8])
+                out.extend([0x40 | ((length - 1) >> 8) as u8, (length - 1) as u8])
             }
             Self::Values(value, length) => out.push(0x80 | (value - 1) << 2 | (length - 1) as u8),
         }
@@ -153,14 +153,13 @@ fn raise(text: &mut Vec<u8>, register: usize, value: u8) -> Result<bool, Fault> 
     }
     let too_long = |more: usize| text.len() + more > MOST_RUNS;
     let mut runs = Vec::with_capacity(5);
-    for run in [
+    let parts = [
         run.with_length(register - first),
         Some(Run::Values(value, 1)),
         run.with_length(first + run.length() - 1 - register),
-    ] {
-        if let Some(run) = run {
-            run.put(&mut runs);
-        }
+    ];
+    for part in parts.into_iter().flatten() {
+        part.put(&mut runs);
     }
     let more = runs.len().saturating_sub(run.bytes());
     if value > MOST_IN_RUN || (more > 0 && too_long(more)) {

@@ -109,6 +109,8 @@ pub(super) struct Keyspace {
     pub(super) selected: u32,
     /// The moment of the commands, where the file tells.
     pub(super) clock: Option<i64>,
+    /// The longest string that there may be, if not the server's limit is reached before.
+    pub(super) longest: usize,
     /// Bytes that were added since somebody set it to 0.
     pub(super) grown: usize,
 }

@@ -212,7 +212,8 @@ pub(super) fn set_id(keys: &mut Keyspace, args: Args<'_>) -> Done {
     let last_id = id(arg(args, 2)?, 0)?;
     let log = keys.log(arg(args, 1)?)?.ok_or(Fault::Value("there is no such stream"))?;
     log.last_id = last_id;
-    for (word, value) in options(rest(args, 3))? {
+    let options = if args.len() > 3 { Some(pairs(args, 3)?) } else { None };
+    for (word, value) in options.into_iter().flatten() {
         if is(word, "ENTRIESADDED") {
             log.entries_added = Some(unsigned(&[value], 0)?);
         } else if is(word, "MAXDELETEDID") {
@@ -225,11 +226,6 @@ pub(super) fn set_id(keys: &mut Keyspace, args: Args<'_>) -> Done {
         }
     }
     Ok(())
-}
-
-/// Pairs of a word and a value; there may be none.
-fn options<'a>(args: Args<'a>) -> Result<Vec<(&'a [u8], &'a [u8])>, Fault> {
-    if args.is_empty() { Ok(Vec::new()) } else { Ok(pairs(args, 0)?.collect()) }
 }
 
 /// `XGROUP CREATE|SETID|DESTROY|CREATECONSUMER|DELCONSUMER key group …`

@@ -127,10 +127,10 @@ pub(super) fn append(keys: &mut Keyspace, args: Args<'_>) -> Done {
 }
 
 /// Makes the string at least that long; says by how many bytes.
-fn lengthen(text: &mut Vec<u8>, bytes: usize) -> Result<usize, Fault> {
+fn lengthen(text: &mut Vec<u8>, bytes: usize, most: usize) -> Result<usize, Fault> {
     let more = bytes.saturating_sub(text.len());
-    if bytes > MOST_BYTES {
-        return Err(Fault::Value("the string would be longer than 512 MiB"));
+    if bytes > most.min(MOST_BYTES) {
+        return Err(Fault::Value("the string would be longer than 512 MiB, or than the memory"));
     }
     text.resize(text.len() + more, 0);
     Ok(more)
@@ -142,8 +142,9 @@ pub(super) fn set_range(keys: &mut Keyspace, args: Args<'_>) -> Done {
     if value.is_empty() {
         return Ok(());
     }
+    let most = keys.longest;
     let text = keys.make_text(key)?;
-    let more = lengthen(text, offset.saturating_add(value.len()))?;
+    let more = lengthen(text, offset.saturating_add(value.len()), most)?;
     for (to, from) in text.iter_mut().skip(offset).zip(value) {
         *to = *from;
     }
@@ -170,8 +171,9 @@ pub(super) fn increase(keys: &mut Keyspace, args: Args<'_>) -> Done {
 /// `SETBIT key offset 0|1`
 pub(super) fn set_bit(keys: &mut Keyspace, args: Args<'_>) -> Done {
     let (key, offset, bit) = (arg(args, 1)?, count(args, 2)?, count(args, 3)?);
+    let most = keys.longest;
     let text = keys.make_text(key)?;
-    let more = lengthen(text, offset / 8 + 1)?;
+    let more = lengthen(text, offset / 8 + 1, most)?;
     write_bits(text, offset, 1, bit as u64);
     keys.grown += more;
     Ok(())
@@ -246,8 +248,9 @@ pub(super) fn bit_field(keys: &mut Keyspace, args: Args<'_>) -> Done {
     else {
         return Ok(());
     };
+    let most = keys.longest;
     let text = keys.make_text(arg(args, 1)?)?;
-    let more = lengthen(text, bytes)?;
+    let more = lengthen(text, bytes, most)?;
     for (sets, signed, bits, place, number, overflow) in writes {
         let modulus = 1_i128 << bits;
         let fold = |number: i128| match number.rem_euclid(modulus) {

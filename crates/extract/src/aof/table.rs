@@ -1,7 +1,7 @@
 //! Every command that is replayed: which keys it touches, and what it does.
 
 use super::{
-    generic, hashes, hyperloglog,
+    generic, geo, hashes, hyperloglog,
     keyspace::{Args, Done, Fault, Keyspace, arg, count, database, is, rest},
     lists, sets, sorted, stream, strings,
 };
@@ -50,7 +50,7 @@ pub(super) enum Touched {
     Copied,
     /// The first, here and in the database that the second names.
     Moved,
-    /// The first, and the one after `STORE`.
+    /// The first, and the one after `STORE` or `STOREDIST`.
     Stored,
 }
 
@@ -136,6 +136,9 @@ pub(super) fn action(name: &str) -> Option<Action> {
         "ZRANGESTORE" => change(Two, sorted::store_range),
         "ZUNIONSTORE" | "ZINTERSTORE" | "ZDIFFSTORE" => change(Counted, sorted::combine),
 
+        "GEOSEARCHSTORE" => change(Two, geo::search),
+        "GEORADIUS" | "GEORADIUSBYMEMBER" => change(Stored, geo::radius),
+
         "XADD" => change(One, stream::add),
         "XDEL" => change(One, stream::delete),
         "XTRIM" => change(One, stream::cut),
@@ -180,7 +183,9 @@ impl Touched {
             }
             Self::Stored => {
                 let mut keys = vec![(selected, arg(args, 1)?)];
-                if let Some(at) = rest(args, 2).iter().position(|word| is(word, "STORE")) {
+                if let Some(at) =
+                    rest(args, 2).iter().position(|word| is(word, "STORE") || is(word, "STOREDIST"))
+                {
                     keys.push((selected, arg(args, 2 + at + 1)?));
                 }
                 keys

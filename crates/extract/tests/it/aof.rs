@@ -509,6 +509,41 @@ fn memory_has_a_limit_that_only_touched_keys_count_for() {
 }
 
 #[test]
+fn hostile_bytes_are_ordinary_input() {
+    let tail = "SELECT 0\nMULTI\nSETRANGE b 3 2\nSETBIT a 77 1\nEXEC\nZADD z 1 m\nXADD x 1-1 f v\n\
+        XGROUP CREATE x g 0\nPFADD p a b c\nBITFIELD b SET u8 #1 7\nSORT l LIMIT 0 3 STORE m\n\
+        HSET h f v\nRPUSH l 1 2 3\nLTRIM l -2 9\nZRANGESTORE y z 0 -1\nSWAPDB 0 1\nCOPY a b DB 4";
+    let whole = [dump(&[("a", "1"), ("b", "1")]), commands(tail)].concat();
+    let mut random = Random::new(9);
+    let (mut read_whole, mut refused) = (0, 0);
+    for _ in 0..4000 {
+        let mut bytes = whole.clone();
+        for _ in 0..=random.below(3) {
+            let at = random.below(bytes.len() as u64) as usize;
+            match random.below(3) {
+                0 => bytes[at] = *random.pick(b"\r\n*$#0129-: ax\xff\x00"),
+                1 => bytes.truncate(at),
+                _ => drop(bytes.splice(at..at, *b"9")),
+            }
+            if bytes.is_empty() {
+                bytes = whole.clone();
+            }
+        }
+        let source = AppendOnly::from_bytes(bytes, RdbOptions::default());
+        let mut source = source.with_max_memory_bytes(1 << 20);
+        let mut batch = Batch::new();
+        loop {
+            match block_on(source.fill(&mut batch)) {
+                Ok(true) => {}
+                Ok(false) => break read_whole += 1,
+                Err(_) => break refused += 1,
+            }
+        }
+    }
+    assert!(read_whole > 100 && refused > 100, "{read_whole} {refused}");
+}
+
+#[test]
 fn a_file_that_has_grown_is_another_one() {
     let written = Written::new(&commands("SELECT 0\nSET a 1\nSET b 2"));
     let mut source = written.open(RdbOptions::default().with_batch_bytes(1));

@@ -65,7 +65,7 @@ fn a_snapshot_is_what_the_server_saves() {
         let options = options.map(str::to_owned).to_vec();
         let server = redis::Redis::start_with(program, None, |_| Ok(options.clone())).unwrap();
         let mut link = server.connect().unwrap();
-        let mut random = Random::new(5);
+        let mut random = Random::new(6);
         for step in 0..2000 {
             let _ = link.command(&random_command(&mut random, step));
         }
@@ -79,7 +79,8 @@ fn a_snapshot_is_what_the_server_saves() {
             let mut source = RedisSnapshot::open(&deployment, options).unwrap();
             assert_eq!(source.total_keys(), Some(file.len() as u64));
             let sent = read(&mut source).unwrap();
-            assert!(sent.len() > 5 && sent.contains_key(&(0, b"big".to_vec())));
+            assert!(sent.contains_key(&(0, b"big".to_vec())));
+            assert!(sent.len() > 10, "too few keys to mean something: {:?}", sent.keys());
             assert_eq!(sent, file, "{program:?}, diskless {diskless}");
             let mut batch = Batch::new();
             assert!(!block_on(source.fill(&mut batch)).unwrap(), "nothing comes after the end");
