@@ -44,6 +44,8 @@ use crate::{Error, error::OrIo, store::join};
 
 /// The smallest part that S3 takes, because every open file holds one in memory.
 const PART_BYTES: usize = 5 << 20;
+/// Objects up to here need not have a whole part's memory.
+const SMALL_BYTES: usize = 1 << 20;
 /// Parts of all files that are on their way at once: 40 MiB, and more than one stream of TCP.
 const PARTS_IN_FLIGHT: usize = 8;
 /// Parts of one file that are on their way at once; one slow file leaves room for the others.
@@ -455,6 +457,10 @@ fn is_passing(error: &object_store::Error) -> bool {
 impl Write for BucketUpload {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let room = PART_BYTES.saturating_sub(self.part.len()).min(bytes.len());
+        if self.part.len() + room > SMALL_BYTES {
+            // Doubling would end at eight mebibytes for five.
+            self.part.reserve_exact(PART_BYTES.saturating_sub(self.part.len()));
+        }
         self.part.extend_from_slice(bytes.get(..room).unwrap_or_default());
         self.bytes += room as u64;
         if self.part.len() >= PART_BYTES {

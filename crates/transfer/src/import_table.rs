@@ -560,16 +560,21 @@ async fn ours(client: &Client, table: &TableName, token: &str) -> Result<Option<
         crate::dynamodb::table_error(CallError::of(error), "DescribeTable", table)
     })?;
     let Some(table_arn) = found.table.and_then(|table| table.table_arn) else { return Ok(None) };
-    let listed = client.list_imports().table_arn(table_arn).send().await;
-    let listed =
-        listed.map_err(|error| CallError::of(error).into_error("ListImports", place(table)))?;
-    for import in listed.import_summary_list() {
-        let Some(arn) = import.import_arn() else { continue };
-        let told = client.describe_import().import_arn(arn).send().await;
-        let told = told.map_err(|error| CallError::of(error).into_error("DescribeImport", arn))?;
+    let mut pages = client.list_imports().table_arn(table_arn).into_paginator().send();
+    let mut arns = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page =
+            page.map_err(|error| CallError::of(error).into_error("ListImports", place(table)))?;
+        let imports = page.import_summary_list.into_iter().flatten();
+        arns.extend(imports.filter_map(|import| import.import_arn));
+    }
+    for arn in arns {
+        let told = client.describe_import().import_arn(&arn).send().await;
+        let told =
+            told.map_err(|error| CallError::of(error).into_error("DescribeImport", &*arn))?;
         let told = told.import_table_description;
         if told.is_some_and(|told| told.client_token.as_deref() == Some(token)) {
-            return Ok(Some(arn.to_owned()));
+            return Ok(Some(arn));
         }
     }
     Ok(None)

@@ -499,7 +499,14 @@ impl State {
                 })
             })
             .collect();
-        json!({"ImportSummaryList": summaries})
+        // One a page: whoever reads only the first page shall notice.
+        let at: usize = body["NextToken"].as_str().and_then(|at| at.parse().ok()).unwrap_or(0);
+        let page: Vec<&Value> = summaries.iter().skip(at).take(1).collect();
+        let mut answer = json!({"ImportSummaryList": page});
+        if at + 1 < summaries.len() {
+            answer["NextToken"] = json!((at + 1).to_string());
+        }
+        answer
     }
 
     fn log_streams(&self, body: &Value) -> Result<Value, (&'static str, String)> {

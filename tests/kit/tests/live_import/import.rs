@@ -269,6 +269,13 @@ fn a_token_begins_one_import() {
         // The service says that the table is there: by our own import, whose answer was lost, or by somebody else's.
         world.double.refuse("ImportTable", "ResourceInUseException");
         assert_eq!(start(&plain("a"), "one", "run-1").unwrap().arn(), first.arn());
+        // Of several imports of the name it is the right one.
+        let name: TableName = "one".parse().unwrap();
+        db.delete(&name, Duration::from_secs(10)).unwrap();
+        let third = start(&plain("a"), "one", "run-3").unwrap();
+        assert_ne!(third.arn(), first.arn());
+        world.double.refuse("ImportTable", "ResourceInUseException");
+        assert_eq!(start(&plain("a"), "one", "run-3").unwrap().arn(), third.arn());
         let exists = start(&plain("a"), "one", "run-2").unwrap_err();
         assert!(matches!(exists, Error::TableExists { .. }), "{exists:?}");
         assert_eq!(exists.to_string(), "table one exists already");
