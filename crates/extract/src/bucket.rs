@@ -12,7 +12,11 @@ use std::{
 };
 
 use futures_core::stream::BoxStream;
-use object_store::{GetOptions, ObjectStore, aws::AmazonS3Builder, path::Path};
+use object_store::{
+    GetOptions, ObjectStore,
+    aws::{AmazonS3Builder, AmazonS3ConfigKey},
+    path::Path,
+};
 use tokio::runtime::Runtime;
 
 use crate::Error;
@@ -37,7 +41,23 @@ impl Bucket {
                 place: url.to_owned(),
                 reason: "an S3 URL is s3://BUCKET/PREFIX/ or s3://BUCKET/NAME.rdb",
             })?;
-        let store = AmazonS3Builder::from_env().with_bucket_name(name).build();
+        let mut builder = AmazonS3Builder::from_env().with_bucket_name(name);
+        let given = |key| builder.get_config_value(&key).filter(|value| !value.is_empty());
+        let region = given(AmazonS3ConfigKey::Region)
+            .or_else(|| given(AmazonS3ConfigKey::DefaultRegion))
+            .ok_or_else(|| Error::Places {
+                place: url.to_owned(),
+                reason: "no region is set: set AWS_REGION to the bucket's region",
+            })?;
+        match given(AmazonS3ConfigKey::Endpoint) {
+            // Who writes http:// means it.
+            Some(endpoint) => builder = builder.with_allow_http(endpoint.starts_with("http://")),
+            None if region.starts_with("cn-") => {
+                builder = builder.with_endpoint(format!("https://s3.{region}.amazonaws.com.cn"));
+            }
+            None => {}
+        }
+        let store = builder.with_region(region).build();
         let store = store.map_err(|error| open_error(url, io::Error::other(error)))?;
         Ok((Self::new(name, Arc::new(store))?, key.to_owned()))
     }

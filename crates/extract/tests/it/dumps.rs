@@ -202,3 +202,58 @@ fn patterns_choose_and_errors_name_the_dump() {
     assert!(matches!(**source, Error::Dump(_)), "{source}");
     assert!(!error.is_retryable());
 }
+
+/// What the test below has a process with another environment do.
+#[cfg(feature = "s3")]
+#[test]
+#[ignore = "run by the test of buckets, in an environment of its own"]
+fn reads_a_bucket() {
+    for (place, count) in [
+        ("s3://backups/nightly/", 14 + 3 + 9 + 25),
+        ("s3://backups/nightly/night-*.rdb", 14 + 3 + 25),
+        ("s3://backups/nightly/night-0001.rdb", 14),
+        ("s3://backups/nightly/night", 14 + 3 + 9 + 25),
+    ] {
+        let open = || Dumps::open([place], tiny()).unwrap().with_jobs(3);
+        let found = read(&mut open()).unwrap();
+        assert_eq!(found.len(), count, "{place}");
+    }
+    let open = || Dumps::open(["s3://backups/nightly/"], RdbOptions::default()).unwrap();
+    block_on(testing::conforms(|| Box::new(open())));
+    let error = Dumps::open(["s3://backups/hourly/"], tiny()).unwrap_err();
+    assert!(error.to_string().contains("there is no dump here"), "{error}");
+    let error = Dumps::open(["s3://nowhere/hourly/"], tiny()).unwrap_err();
+    assert!(matches!(error, Error::Open { .. }), "{error:?}");
+}
+
+#[cfg(feature = "s3")]
+#[test]
+fn a_bucket_is_read_though_requests_go_wrong() {
+    use keystar_kit::s3::{ACCESS_KEY, REGION, S3, SECRET_KEY};
+
+    let folder = tempfile::tempdir().unwrap();
+    shards(folder.path());
+    let s3 = S3::start().unwrap();
+    s3.make_bucket("backups").unwrap();
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        for key in [format!("nightly/{name}"), format!("nightly/older/{name}")] {
+            s3.put("backups", &key, &fs::read(&path).unwrap()).unwrap();
+        }
+    }
+    s3.shake(7);
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "dumps::reads_a_bucket", "--include-ignored", "--nocapture"]);
+    let set = [
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+        ("AWS_REGION", REGION),
+        ("AWS_ENDPOINT_URL", &s3.endpoint()),
+    ];
+    let output = command.envs(set).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    assert!(s3.requests().len() > 30, "{:?}", s3.requests());
+}
