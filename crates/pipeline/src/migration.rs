@@ -8,7 +8,7 @@ use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_executor::block_on;
@@ -218,6 +218,16 @@ impl MigrationSpec {
             .with_spec_hash(hex(&Sha256::digest(mapping_text))))
     }
 
+    /// The longest time between two checkpoints. What is read from a dump into files has none: where
+    /// its files end depends on the text alone, so that a resumed run writes the same bytes.
+    fn checkpoint_every(&self) -> Option<Duration> {
+        match (self.files(), self.from.is_live()) {
+            (None, _) => Some(CHECKPOINT_OF_WRITES),
+            (Some(_), true) => Some(CHECKPOINT_OF_SERVER),
+            (Some(_), false) => None,
+        }
+    }
+
     /// Files that are written side by side: one for a small dump, so that it gives one file.
     fn lanes(&self) -> usize {
         if self.from.is_live() {
@@ -231,6 +241,11 @@ impl MigrationSpec {
 /// A dump of this many bytes is worth another file at a time.
 const BYTES_PER_LANE: u64 = 32 << 20;
 const MAX_LANES: usize = 8;
+/// Live writes wait for their answers at a checkpoint: a moment, and worth it every so often.
+const CHECKPOINT_OF_WRITES: Duration = Duration::from_secs(2);
+/// Files are closed at a checkpoint. Seldom enough that there are not too many, often enough that a
+/// slow reading of a live server loses minutes and not hours.
+const CHECKPOINT_OF_SERVER: Duration = Duration::from_secs(300);
 const DEFAULT_FILE_BYTES: u64 = 256 << 20;
 const DEFAULT_FILE_ITEMS: u64 = 4_000_000;
 
@@ -475,6 +490,8 @@ struct Session<'r> {
     tally: Tally,
     /// Where the last batch that was written ended.
     position: Option<Position>,
+    /// When the last checkpoint was saved, or the session began.
+    saved: Instant,
 }
 
 impl<'r> Session<'r> {
@@ -517,6 +534,7 @@ impl<'r> Session<'r> {
             rejects: RejectFile::open(work.rejects(), reject_bytes)?,
             tally,
             position,
+            saved: Instant::now(),
         })
     }
 
@@ -550,10 +568,16 @@ impl<'r> Session<'r> {
         self.tally.merge(copied.tally, batch);
         block_on(self.sink.write(copied.encoded)).map_err(Error::Target)?;
         self.position = batch.position().cloned();
-        if self.sink.wants_commit() {
+        if self.sink.wants_commit() || self.is_due() {
             self.commit(self.position.clone())?;
         }
         Ok(())
+    }
+
+    /// Whether a checkpoint should wait no longer, and can be had.
+    fn is_due(&self) -> bool {
+        let pause = self.run.spec.checkpoint_every();
+        self.position.is_some() && pause.is_some_and(|pause| self.saved.elapsed() >= pause)
     }
 
     /// Makes durable what was written. Inside a record that comes in parts there is no position to
@@ -569,6 +593,7 @@ impl<'r> Session<'r> {
     fn save(&mut self, position: Option<Position>, mark: Mark) -> Result<(), Error> {
         let reject_bytes = self.rejects.commit()?;
         let tally = self.tally.clone();
+        self.saved = Instant::now();
         self.work.save_checkpoint(&Checkpoint { position, mark, tally, reject_bytes })
     }
 
