@@ -136,6 +136,22 @@ pub(crate) fn strike_command(
     moment: &Moment,
     signal: Signal,
 ) -> io::Result<Option<Ended>> {
+    let begun = Instant::now();
+    strike_when(command, signal, || match moment {
+        Moment::After(pause) => begun.elapsed() >= *pause,
+        Moment::Written { folder, bytes } => bytes_below(folder) >= *bytes,
+    })
+}
+
+/// Starts a command and sends it a signal once that is due; `None` when it ended before that.
+///
+/// # Errors
+/// As [`strike`].
+pub fn strike_when(
+    command: &mut Command,
+    signal: Signal,
+    mut is_due: impl FnMut() -> bool,
+) -> io::Result<Option<Ended>> {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut child = Reaped(Some(child));
     let begun = Instant::now();
@@ -144,11 +160,7 @@ pub(crate) fn strike_command(
         if running.try_wait()?.is_some() {
             return Ok(None);
         }
-        let now = match moment {
-            Moment::After(pause) => begun.elapsed() >= *pause,
-            Moment::Written { folder, bytes } => bytes_below(folder) >= *bytes,
-        };
-        if now {
+        if is_due() {
             kill(Pid::from_raw(running.id().cast_signed()), signal)?;
             let Some(child) = child.0.take() else { return Ok(None) };
             return Ok(Some(child.wait_with_output()?.into()));
