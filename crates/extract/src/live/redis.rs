@@ -149,6 +149,19 @@ impl Redis {
         Ok(Connected { link, info })
     }
 
+    /// The slots that are on their way now: which, and the ids of the nodes from and to.
+    pub(crate) fn migrations(&self, shards: &[Shard]) -> Result<Vec<(u16, String, String)>, Error> {
+        let mut found = Vec::new();
+        for shard in shards {
+            let mut link = self.dial(&shard.primary)?;
+            match link.try_ask(&["CLUSTER", "NODES"])? {
+                Reply::Error(detail) => return Err(link.refused("CLUSTER NODES", &detail)),
+                reply => found.extend(topology::migrations(reply.text().unwrap_or_default())),
+            }
+        }
+        Ok(found)
+    }
+
     /// Connects to a server and logs in.
     pub(crate) fn dial(&self, address: &Address) -> Result<Link, Error> {
         let access = self.access();

@@ -1,7 +1,7 @@
 //! A scan of a deployment as a source: a thread a server, whose batches are taken as they come.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt,
     sync::{
         Arc, Condvar, Mutex, PoisonError,
@@ -22,7 +22,7 @@ use super::{
     queue::Queue,
     redis::{Mode, Redis},
     topology::Shard,
-    worker::Worker,
+    worker::{Sweep, Work, Worker, patiently},
 };
 use crate::{Batch, Error, Position, Source, batch::Packed};
 
@@ -163,6 +163,12 @@ pub struct RedisScan {
     within: Option<usize>,
     /// Numbers the parts.
     ordinal: u64,
+    /// Of a cluster, by slot: the node that was read for it.
+    owners: Vec<Option<String>>,
+    /// Slots whose keys were seen to move, and that were not read again since.
+    moved: BTreeSet<u16>,
+    /// Slots that were on their way when they were read again at both ends.
+    on_their_way: BTreeSet<u16>,
     ended: bool,
 }
 
@@ -311,6 +317,9 @@ impl RedisScan {
             running: None,
             within: None,
             ordinal: 0,
+            owners: Vec::new(),
+            moved: BTreeSet::new(),
+            on_their_way: BTreeSet::new(),
             ended: false,
         })
     }
@@ -338,6 +347,7 @@ impl RedisScan {
                 }
                 Some(Message::Done { index, progress }) => {
                     self.running = self.running.map(|running| running.saturating_sub(1));
+                    self.moved.extend(&progress.moved);
                     self.note(index, Some(progress));
                 }
                 Some(Message::Failed { error, .. }) => {
@@ -379,7 +389,8 @@ impl RedisScan {
                 continue;
             };
             let (redis, shared) = (&self.redis, &self.shared);
-            let worker = Worker::new(index, redis, shard.clone(), shared, progress.clone());
+            let worker =
+                Worker::new(index, redis, shard.clone(), shared, Work::Scan(progress.clone()));
             spawn(format!("scan {}", shard.primary), move || worker.run())?;
             running += 1;
         }
@@ -388,8 +399,70 @@ impl RedisScan {
     }
 
     /// Reads what moved between nodes while they were scanned; `false` when there is nothing left.
+    ///
+    /// A key that moved from a node that was not there yet to one that was past its place is on
+    /// neither's list. So at the end each slot that has another owner than the one that was scanned
+    /// for it is read again, by its list of keys; and one that is on its way at both ends, the old
+    /// one first. Most of these keys come twice.
     fn sweep(&mut self) -> Result<bool, Error> {
-        Ok(false)
+        if self.redis.mode() != Mode::Cluster {
+            return Ok(false);
+        }
+        if self.owners.is_empty() {
+            self.owners = vec![None; usize::from(u16::MAX) + 1];
+            for shard in &self.progress {
+                self.moved.extend(&shard.moved);
+                for slot in shard.slots.iter().flat_map(|(from, to)| *from..=*to) {
+                    if let Some(owner) = self.owners.get_mut(usize::from(slot)) {
+                        *owner = Some(shard.id.clone());
+                    }
+                }
+            }
+        }
+        let redis = self.redis.clone();
+        let (shards, migrations) = patiently(&self.shared, redis.access().patience, || {
+            let shards = redis.shards()?;
+            let migrations = redis.migrations(&shards)?;
+            Ok((shards, migrations))
+        })?;
+        let mut work: Vec<Vec<Sweep>> = Vec::new();
+        for shard in &shards {
+            let mut slots = Vec::new();
+            for slot in shard.slots.iter().flat_map(|(from, to)| *from..=*to) {
+                let Some(owner) = self.owners.get_mut(usize::from(slot)) else { continue };
+                if owner.as_deref() != Some(&shard.id) || self.moved.contains(&slot) {
+                    *owner = Some(shard.id.clone());
+                    slots.push(slot);
+                }
+            }
+            if !slots.is_empty() {
+                work.push(vec![Sweep { shard: shard.clone(), slots, asking: false }]);
+            }
+        }
+        self.moved.clear();
+        let (mut sources, mut targets) = (Vec::new(), Vec::new());
+        for (slot, from, to) in migrations {
+            if self.on_their_way.insert(slot) {
+                let find = |id: &str| shards.iter().find(|shard| shard.id == id).cloned();
+                let sweep = |shard, asking| Sweep { shard, slots: vec![slot], asking };
+                sources.extend(find(&from).map(|shard| sweep(shard, false)));
+                targets.extend(find(&to).map(|shard| sweep(shard, true)));
+            }
+        }
+        sources.append(&mut targets);
+        if !sources.is_empty() {
+            work.push(sources);
+        }
+        let running = work.len();
+        for (number, sweeps) in work.into_iter().enumerate() {
+            let Some(shard) = sweeps.first().map(|sweep| sweep.shard.clone()) else { continue };
+            let (redis, shared) = (&self.redis, &self.shared);
+            let index = self.shards.len() + number;
+            let worker = Worker::new(index, redis, shard, shared, Work::Sweep(sweeps));
+            spawn("sweep".to_owned(), move || worker.run())?;
+        }
+        self.running = Some(running);
+        Ok(running > 0)
     }
 
     fn skip_to(&mut self, position: &Position) -> Result<(), Error> {

@@ -60,6 +60,20 @@ fn shards(reply: &Reply, asked: &Address) -> Option<Vec<Shard>> {
     Some(shards)
 }
 
+/// What a node says in `CLUSTER NODES` of slots that leave it: which, from whom, to whom.
+pub(crate) fn migrations(nodes: &str) -> Vec<(u16, String, String)> {
+    let own = nodes.lines().find(|line| {
+        line.split(' ').nth(2).is_some_and(|flags| flags.split(',').any(|flag| flag == "myself"))
+    });
+    let mut words = own.unwrap_or_default().split(' ');
+    let from = words.next().unwrap_or_default();
+    let leaving = words.filter_map(|word| {
+        let (slot, to) = word.strip_prefix('[')?.strip_suffix(']')?.split_once("->-")?;
+        Some((slot.parse().ok()?, from.to_owned(), to.to_owned()))
+    });
+    leaving.collect()
+}
+
 /// The slot of a key.
 pub(crate) fn slot_of(key: &[u8]) -> u16 {
     let hashed = key
@@ -94,6 +108,14 @@ mod tests {
         assert_eq!(slot_of(b"{user1000}.following"), slot_of(b"user1000"));
         assert_eq!(slot_of(b"foo{}{bar}"), crc16(b"foo{}{bar}") & 0x3fff);
         assert_eq!(slot_of(b"foo{{bar}}zap"), slot_of(b"{bar"));
+    }
+
+    #[test]
+    fn slots_on_their_way_are_read() {
+        let nodes = "bb 127.0.0.1:2@3 master - 0 0 2 connected 8-9 [7-<-aa]\n\
+            aa 127.0.0.1:1@2 myself,master - 0 0 1 connected 0-7 [5->-bb] [6-<-bb]\n";
+        assert_eq!(migrations(nodes), [(5, "aa".to_owned(), "bb".to_owned())]);
+        assert_eq!(migrations(""), []);
     }
 
     #[test]

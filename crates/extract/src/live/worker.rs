@@ -52,6 +52,23 @@ impl From<Error> for Halt {
     }
 }
 
+/// What a thread is to read.
+pub(crate) enum Work {
+    /// All of its shard, from where an earlier scan came to.
+    Scan(Progress),
+    /// These, one after the other.
+    Sweep(Vec<Sweep>),
+}
+
+/// Slots that are read by their lists of keys.
+pub(crate) struct Sweep {
+    pub(crate) shard: Shard,
+    pub(crate) slots: Vec<u16>,
+    /// Whether the slots are on their way to the shard, which then wants to be asked for each key
+    /// with `ASKING`.
+    pub(crate) asking: bool,
+}
+
 /// The scan of one shard, on its own thread.
 pub(crate) struct Worker {
     index: usize,
@@ -59,6 +76,7 @@ pub(crate) struct Worker {
     shard: Shard,
     shared: Arc<Shared>,
     progress: Progress,
+    sweeps: Vec<Sweep>,
     moved: BTreeSet<u16>,
     batch: Box<Batch>,
     context: Option<Context>,
@@ -89,6 +107,8 @@ struct Manner {
     scan: Vec<Vec<u8>>,
     /// Whether names are still to be matched here.
     match_names: bool,
+    /// Whether each question wants to be announced, since the slot is not the node's own yet.
+    asking: bool,
 }
 
 impl Manner {
@@ -142,8 +162,12 @@ impl Worker {
         redis: &Redis,
         shard: Shard,
         shared: &Arc<Shared>,
-        progress: Progress,
+        work: Work,
     ) -> Self {
+        let (progress, sweeps) = match work {
+            Work::Scan(progress) => (progress, Vec::new()),
+            Work::Sweep(sweeps) => (Progress::default(), sweeps),
+        };
         Self {
             index,
             redis: redis.clone(),
@@ -151,6 +175,7 @@ impl Worker {
             shared: Arc::clone(shared),
             moved: progress.moved.iter().copied().collect(),
             progress,
+            sweeps,
             batch: shared.batch(),
             context: None,
             recent: Recent::new(),
@@ -163,7 +188,7 @@ impl Worker {
 
     /// Scans to the end, and tells it.
     pub(crate) fn run(mut self) {
-        let last = match self.persist() {
+        let last = match self.work() {
             Ok(()) => {
                 self.progress.done = true;
                 Message::Done { index: self.index, progress: Box::new(self.progress()) }
@@ -175,12 +200,28 @@ impl Worker {
         self.shared.queue.put(last);
     }
 
-    /// Scans, and begins again where it was whenever the server is lost.
-    fn persist(&mut self) -> Result<(), Halt> {
+    /// Whether slots are read by their lists, and no cursor is to be kept.
+    fn is_sweep(&self) -> bool {
+        self.progress.id.is_empty()
+    }
+
+    fn work(&mut self) -> Result<(), Halt> {
+        if self.sweeps.is_empty() {
+            return self.persist(Self::scan);
+        }
+        for sweep in std::mem::take(&mut self.sweeps) {
+            self.shard = sweep.shard.clone();
+            self.persist(|worker| worker.sweep(&sweep))?;
+        }
+        Ok(())
+    }
+
+    /// Works, and begins again where it was whenever the server is lost.
+    fn persist(&mut self, mut work: impl FnMut(&mut Self) -> Result<(), Halt>) -> Result<(), Halt> {
         let patience = self.redis.access().patience;
         let mut trouble: Option<(Instant, u32, u64)> = None;
         loop {
-            let error = match self.scan() {
+            let error = match work(self) {
                 Ok(()) => return Ok(()),
                 Err(Halt::Error(error)) if error.is_retryable() => error,
                 Err(halt) => return Err(halt),
@@ -189,6 +230,7 @@ impl Worker {
                 return Err(Halt::Stopped);
             }
             let fresh = (Instant::now(), 0, self.answered);
+            // Whatever was answered meanwhile shows that the server is well.
             let (since, tries, answered) = trouble.unwrap_or(fresh);
             let (since, tries, _) =
                 if self.answered > answered { fresh } else { (since, tries, answered) };
@@ -257,6 +299,44 @@ impl Worker {
         Ok(())
     }
 
+    /// Reads the keys of slots.
+    fn sweep(&mut self, sweep: &Sweep) -> Result<(), Halt> {
+        self.side = None;
+        let Connected { mut link, info } = self.redis.dial_shard(&self.shard)?;
+        if let Ok(breaker) = link.breaker() {
+            self.shared.watch(self.index, breaker, true);
+        }
+        let mut manner = self.manner(&mut link)?;
+        (manner.match_names, manner.asking) = (true, sweep.asking);
+        let databases: Vec<Db> = match info.is_known() {
+            true => info.keyspaces().into_keys().collect(),
+            false => vec![Db(0)],
+        };
+        let shared = Arc::clone(&self.shared);
+        let unwanted = |db: &Db| shared.options.filter.dbs().is_some_and(|dbs| !dbs.contains(db));
+        for db in databases.into_iter().filter(|db| !unwanted(db)) {
+            if db != Db(0) {
+                link.ask(&["SELECT", &db.to_string()])?;
+            }
+            for slot in &sweep.slots {
+                let slot = slot.to_string();
+                let count = link.ask(&["CLUSTER", "COUNTKEYSINSLOT", &slot])?;
+                let count = count.integer().unwrap_or_default();
+                if count == 0 {
+                    continue;
+                }
+                // Some may have come since.
+                let count = count.saturating_mul(2).to_string();
+                let mut run = Run::new(db, None);
+                link.push(&["CLUSTER", "GETKEYSINSLOT", &slot, &count]);
+                link.flush()?;
+                self.take_list(&mut link, "CLUSTER GETKEYSINSLOT", &manner, &mut run)?;
+                self.tell(&mut link, &manner, &mut run)?;
+            }
+        }
+        if self.batch.is_empty() { Ok(()) } else { self.emit(true) }
+    }
+
     /// Begins the shard's scan: no cursor is known that this process would understand.
     fn begin(&mut self, run_id: &str) {
         if !self.progress.run_id.is_empty() {
@@ -285,6 +365,7 @@ impl Worker {
             fields_expire: false,
             scan: vec![],
             match_names: false,
+            asking: false,
         };
         if let Reply::Error(detail) = link.try_ask(&["PEXPIRETIME", "keystar:none"])? {
             match link.refused("PEXPIRETIME", &detail) {
@@ -339,28 +420,26 @@ impl Worker {
     }
 
     fn scan_db(&mut self, link: &mut Link, manner: &Manner, db: Db) -> Result<(), Halt> {
-        let mut run = Run {
-            db,
-            next: Some(self.progress.cursor),
-            asking: false,
-            asked_for: 0,
-            chunks: VecDeque::new(),
-            spare: Vec::new(),
-            expected: VecDeque::new(),
-            unasked: 0,
-            under_way: 0,
-            yielded: 1.0,
-        };
+        let mut run = Run::new(db, Some(self.progress.cursor));
+        self.tell(link, manner, &mut run)?;
+        self.progress.cursor = 0;
+        // Whoever resumes here goes on with the next database.
+        self.progress.db = Db(db.0.saturating_add(1));
+        Ok(())
+    }
+
+    /// Asks and answers until all of the run is told.
+    fn tell(&mut self, link: &mut Link, manner: &Manner, run: &mut Run) -> Result<(), Halt> {
         loop {
-            self.ask(link, manner, &mut run)?;
+            self.ask(link, manner, run)?;
             let limit = self.limit();
             match run.expected.pop_front() {
-                None => break,
-                Some(Expected::Names) => self.take_names(link, manner, &mut run)?,
+                None => return Ok(()),
+                Some(Expected::Names) => self.take_names(link, manner, run)?,
                 Some(Expected::Keys(mut count)) => {
                     let mut bytes = 0;
                     while count > 0 {
-                        bytes += self.take_key(link, manner, &mut run)?;
+                        bytes += self.take_key(link, manner, run)?;
                         count -= 1;
                         if run.under_way * 2 <= limit && run.unasked > 0 {
                             break;
@@ -375,10 +454,6 @@ impl Worker {
                 }
             }
         }
-        self.progress.cursor = 0;
-        // Whoever resumes here goes on with the next database.
-        self.progress.db = Db(db.0.saturating_add(1));
-        Ok(())
     }
 
     fn wait(&self, time: Duration) -> Result<(), Halt> {
@@ -425,8 +500,12 @@ impl Worker {
             for chunk in &mut run.chunks {
                 while left > 0 && chunk.asked < chunk.ends.len() {
                     let name = chunk.name(chunk.asked);
-                    link.push(&[manner.expiry.as_bytes(), name]);
-                    link.push(&[manner.value.as_bytes(), name]);
+                    for question in [manner.expiry, manner.value] {
+                        if manner.asking {
+                            link.push(&["ASKING"]);
+                        }
+                        link.push(&[question.as_bytes(), name]);
+                    }
                     chunk.asked += 1;
                     left -= 1;
                 }
@@ -458,7 +537,33 @@ impl Worker {
         let Token::Bulk(len) = link.token()? else { return Err(link.protocol(odd).into()) };
         let cursor = std::str::from_utf8(link.bulk(len)?).ok().and_then(|text| text.parse().ok());
         let Some(cursor) = cursor else { return Err(link.protocol(odd).into()) };
-        let Token::Array(count) = link.token()? else { return Err(link.protocol(odd).into()) };
+        self.take_list(link, "SCAN", manner, run)?;
+        let told = run.chunks.back().map_or(0, |chunk| chunk.ends.len());
+        let yielded = (told as f64 / run.asked_for.max(1) as f64).clamp(0.001, 1.0);
+        run.yielded = run.yielded * 0.5 + yielded * 0.5;
+        run.asking = false;
+        run.next = (cursor != 0).then_some(cursor);
+        self.retire(run);
+        Ok(())
+    }
+
+    /// Reads a list of names.
+    fn take_list(
+        &mut self,
+        link: &mut Link,
+        command: &str,
+        manner: &Manner,
+        run: &mut Run,
+    ) -> Result<(), Halt> {
+        let odd = "a list of names that is none";
+        let count = match link.token()? {
+            Token::Array(count) => count,
+            Token::Error(detail) => {
+                let detail = String::from_utf8_lossy(detail).into_owned();
+                return Err(link.refused(command, &detail).into());
+            }
+            _ => return Err(link.protocol(odd).into()),
+        };
         let mut chunk = run.spare.pop().unwrap_or_default();
         chunk.before = run.next.unwrap_or_default();
         let filter = &self.shared.options.filter;
@@ -471,13 +576,8 @@ impl Worker {
                 self.batch.remarks.skip("filter");
             }
         }
-        let yielded = (chunk.ends.len() as f64 / run.asked_for.max(1) as f64).clamp(0.001, 1.0);
-        run.yielded = run.yielded * 0.5 + yielded * 0.5;
-        run.asking = false;
-        run.next = (cursor != 0).then_some(cursor);
         run.unasked += chunk.ends.len();
         run.chunks.push_back(chunk);
-        self.retire(run);
         Ok(())
     }
 
@@ -490,6 +590,9 @@ impl Worker {
                 (chunk.asked, chunk.told) = (0, 0);
                 run.spare.push(chunk);
             }
+        }
+        if self.is_sweep() {
+            return;
         }
         let next = run.chunks.front().map(|chunk| chunk.before).or(run.next);
         match next {
@@ -511,6 +614,9 @@ impl Worker {
         run.under_way -= 1;
         self.answered += 1;
         let name = chunk.name(at);
+        if manner.asking {
+            link.token()?;
+        }
         let expires_at = match link.token()? {
             Token::Integer(time) => manner.moment(time),
             // The other answer says the same, unless this alone is not granted.
@@ -521,18 +627,21 @@ impl Worker {
             Token::Error(_) => None,
             _ => return Err(link.protocol("no time where a time was asked for").into()),
         };
+        if manner.asking {
+            link.token()?;
+        }
         let mut bytes = 0;
         match link.token()? {
             Token::Bulk(len) if len > self.shared.options.max_value_bytes => {
                 link.skip_bulk(len)?;
                 let name = name.to_vec();
-                self.by_type(manner, run.db, name, expires_at, None)?;
+                self.by_type_here(manner, run.db, name, expires_at, None)?;
             }
             Token::Status(b"none") => self.batch.remarks.skip("gone"),
             Token::Status(kind) if manner.value == "TYPE" => {
                 let kind = String::from_utf8_lossy(kind).into_owned();
                 let name = name.to_vec();
-                self.by_type(manner, run.db, name, expires_at, Some(kind))?;
+                self.by_type_here(manner, run.db, name, expires_at, Some(kind))?;
             }
             Token::Bulk(len) => {
                 bytes = len as u64;
@@ -568,7 +677,8 @@ impl Worker {
             Token::Nil => self.batch.remarks.skip("gone"),
             Token::Error(detail) => {
                 if resp::redirect(detail).is_some() {
-                    self.moved.insert(slot_of(name));
+                    let slot = slot_of(name);
+                    self.note_moved(slot);
                 } else {
                     let detail = String::from_utf8_lossy(detail).into_owned();
                     return Err(link.refused(manner.value, &detail).into());
@@ -581,6 +691,36 @@ impl Worker {
             self.emit(true)?;
         }
         Ok(bytes)
+    }
+
+    /// A key's slot is not here any more: it is read at the end, where it went. What moves while
+    /// slots are read by their lists is noticed by whoever compares the owners.
+    fn note_moved(&mut self, slot: u16) {
+        if !self.is_sweep() {
+            self.moved.insert(slot);
+        }
+    }
+
+    /// Reads one key by the commands of its type, unless it moves away meanwhile.
+    fn by_type_here(
+        &mut self,
+        manner: &Manner,
+        db: Db,
+        name: Vec<u8>,
+        expires_at: Option<UnixMillis>,
+        kind: Option<String>,
+    ) -> Result<(), Halt> {
+        let slot = slot_of(&name);
+        match self.by_type(manner, db, name, expires_at, kind) {
+            Err(Halt::Error(Error::Answer { detail, .. }))
+                if resp::redirect(detail.as_bytes()).is_some() =>
+            {
+                self.side = None;
+                self.note_moved(slot);
+                Ok(())
+            }
+            read => read,
+        }
     }
 
     /// Reads one key by the commands of its type: whole where it is small, or else in parts.
@@ -764,6 +904,44 @@ struct Run {
     under_way: usize,
     /// How many keys come for each that `SCAN` is asked for: few where the server filters.
     yielded: f64,
+}
+
+impl Run {
+    fn new(db: Db, cursor: Option<u64>) -> Self {
+        Self {
+            db,
+            next: cursor,
+            asking: false,
+            asked_for: 0,
+            chunks: VecDeque::new(),
+            spare: Vec::new(),
+            expected: VecDeque::new(),
+            unasked: 0,
+            under_way: 0,
+            yielded: 1.0,
+        }
+    }
+}
+
+/// Tries until it succeeds, is given up, or the patience is at its end.
+pub(crate) fn patiently<T>(
+    shared: &Shared,
+    patience: Duration,
+    work: impl Fn() -> Result<T, Error>,
+) -> Result<T, Error> {
+    let since = Instant::now();
+    let mut tries = 0;
+    loop {
+        match work() {
+            Err(error) if error.is_retryable() && since.elapsed() < patience => {
+                if !shared.sleep(pause(tries)) {
+                    return Err(error);
+                }
+                tries += 1;
+            }
+            done => return done,
+        }
+    }
 }
 
 /// How far the server's clock is ahead of ours, in milliseconds; 0 where it does not say.

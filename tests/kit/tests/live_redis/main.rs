@@ -1,5 +1,6 @@
 //! Live servers as sources: what a scan gives is what the servers hold, whatever happens to them meanwhile.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod cluster;
 mod gathered;
 mod standalone;
