@@ -3,6 +3,8 @@
 
 #[cfg(feature = "dynamodb")]
 mod aws;
+#[cfg(feature = "dynamodb")]
+mod batch;
 #[cfg(feature = "s3")]
 mod bucket;
 #[cfg(all(feature = "dynamodb", feature = "s3"))]
@@ -22,6 +24,18 @@ mod import;
 #[cfg(all(feature = "dynamodb", feature = "s3"))]
 mod import_table;
 mod lane;
+#[cfg(feature = "dynamodb")]
+mod live;
+#[cfg(feature = "dynamodb")]
+mod live_log;
+#[cfg(feature = "dynamodb")]
+mod live_options;
+#[cfg(feature = "dynamodb")]
+mod live_pump;
+#[cfg(feature = "dynamodb")]
+mod live_rate;
+#[cfg(feature = "dynamodb")]
+mod live_settle;
 #[cfg(all(feature = "dynamodb", feature = "s3"))]
 mod logs;
 mod manifest;
@@ -35,6 +49,10 @@ mod removal;
 mod sink;
 mod spill;
 mod store;
+#[cfg(feature = "dynamodb")]
+mod table_items;
+#[cfg(feature = "dynamodb")]
+mod table_keys;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
@@ -64,6 +82,12 @@ pub use import::ImportWriter;
 pub use import_table::{
     ImportJob, ImportOutcome, ImportProgress, ImportSample, ImportSource, ImportStatus, ItemError,
 };
+#[cfg(feature = "dynamodb")]
+#[cfg_attr(docsrs, doc(cfg(feature = "dynamodb")))]
+pub use live::LiveWriter;
+#[cfg(feature = "dynamodb")]
+#[cfg_attr(docsrs, doc(cfg(feature = "dynamodb")))]
+pub use live_options::{LiveOptions, Put};
 pub use manifest::{ImportFile, Manifest};
 pub use memory::{MemoryItems, MemorySink};
 pub use offload::Offloads;
@@ -71,3 +95,6 @@ pub use options::{Compression, CsvOptions, Format, ImportOptions};
 pub use reader::{ImportItems, ImportReader, ReadItem, SourceFile};
 pub use sink::{Duplicate, ItemEncoder, ItemSink, LossCount, Mark, Receipt};
 pub use store::{Place, local_folder};
+#[cfg(feature = "dynamodb")]
+#[cfg_attr(docsrs, doc(cfg(feature = "dynamodb")))]
+pub use table_items::{ScanTableOptions, TableItems, TablePage};

@@ -178,7 +178,7 @@ impl LiveWriter {
         self.commit_all().await?;
         let existing = self.mark.live.as_ref().map_or(0, |live| live.existing);
         let receipt = Receipt {
-            items: self.mark.items.saturating_sub(existing),
+            items: self.mark.items,
             bytes: self.mark.bytes,
             stored_bytes: self.mark.bytes,
             existing,

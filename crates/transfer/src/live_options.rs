@@ -52,7 +52,8 @@ pub enum Put {
     /// It is replaced. 25 items go at once.
     #[default]
     Always,
-    /// It stays, and is counted. Each item is a request of its own.
+    /// It stays, and is counted. Each item is a request of its own. Where records are written
+    /// more than once, the first reading stays, and a later one that differs is counted twice.
     IfAbsent,
     /// It is replaced if the new one's attribute is greater, or if it has no such attribute. An
     /// item without the attribute replaces none. Each item is a request of its own: in a

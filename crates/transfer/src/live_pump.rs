@@ -62,11 +62,7 @@ impl Pump {
             options: options.clone(),
         });
         let told = Arc::clone(&failed);
-        db.aws().runtime().spawn(async move {
-            if let Err(error) = run(setup, queue).await {
-                *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-            }
-        });
+        db.aws().runtime().spawn(run(setup, queue, told));
         Self { orders, failed }
     }
 
@@ -96,7 +92,11 @@ impl Pump {
 /// What became of a request.
 type Done = Result<(Vec<u64>, u64), Error>;
 
-async fn run(setup: Arc<Setup>, mut queue: mpsc::Receiver<Order>) -> Result<(), Error> {
+async fn run(
+    setup: Arc<Setup>,
+    mut queue: mpsc::Receiver<Order>,
+    failed: Arc<Mutex<Option<Error>>>,
+) {
     let mut flying: JoinSet<Done> = JoinSet::new();
     let mut keys: HashSet<u64> = HashSet::new();
     let mut existing = 0;
@@ -123,16 +123,24 @@ async fn run(setup: Arc<Setup>, mut queue: mpsc::Receiver<Order>) -> Result<(), 
         tokio::select! {
             biased;
             Some(done) = flying.join_next(), if !flying.is_empty() => {
-                let (written, found) = done.unwrap_or(Err(Error::Poisoned))?;
-                existing += found;
-                for hash in written {
-                    keys.remove(&hash);
+                match done.unwrap_or(Err(Error::Poisoned)) {
+                    Ok((written, found)) => {
+                        existing += found;
+                        for hash in written {
+                            keys.remove(&hash);
+                        }
+                    }
+                    Err(error) => {
+                        // Before the queue is closed: whoever notices that wants to know why.
+                        *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                        return;
+                    }
                 }
             }
             order = queue.recv(), if next.is_none() => match order {
                 Some(order) => next = Some(order),
                 // The writer was dropped: what is under way is given up.
-                None => return Ok(()),
+                None => return,
             },
         }
     }
@@ -161,7 +169,7 @@ async fn send_batch(setup: &Setup, mut writes: Writes) -> Result<(), Error> {
     let LiveOptions { name, table, timeout, .. } = &setup.options;
     let mut patience = Patience::new(setup.options.patience);
     while !writes.is_empty() {
-        let reserved = setup.reserve(writes.bytes()).await;
+        let reserved = setup.reserve(writes.len(), writes.bytes()).await;
         let start = setup.flight.start();
         let body = writes.body(name, setup.rate.is_some());
         match setup.db.wire().call("BatchWriteItem", body, *timeout).await {
@@ -200,7 +208,7 @@ async fn put_if(setup: &Setup, line: &[u8], condition: &Put) -> Result<bool, Err
     let mut patience = Patience::new(setup.options.patience);
     let body = setup.put_body(line, condition);
     loop {
-        let reserved = setup.reserve(line.len()).await;
+        let reserved = setup.reserve(1, line.len()).await;
         let start = setup.flight.start();
         match setup.db.wire().call("PutItem", body.clone(), *timeout).await {
             Ok(answer) => {
@@ -249,10 +257,11 @@ fn units_of(answer: &[u8]) -> Option<f64> {
 }
 
 impl Setup {
-    /// Waits until so much text may be sent, which has at least as many bytes as its items.
-    async fn reserve(&self, bytes: usize) -> f64 {
+    /// Waits until so much may be sent. An item is a unit at least, and its text is no shorter than
+    /// what it counts as; the answer tells what it did cost.
+    async fn reserve(&self, items: usize, bytes: usize) -> f64 {
         let Some(rate) = &self.rate else { return 0.0 };
-        let units = bytes.div_ceil(1024) as f64;
+        let units = bytes.div_ceil(1024).max(items) as f64;
         rate.take(units).await;
         units
     }

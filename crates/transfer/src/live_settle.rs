@@ -45,6 +45,11 @@ pub(crate) async fn settle(
         Ok(())
     })?;
 
+    // All items of this run that a key had, for tables that may have items of others.
+    let mut rivals: HashMap<[u8; 32], Vec<(u32, u32)>> = HashMap::new();
+    for candidate in &candidates {
+        rivals.entry(candidate.key.identity()).or_default().push(candidate.place);
+    }
     // Where the item is that a key should have: written last by the record that stays.
     let mut holders: Vec<(Origin, (u32, u32), [u8; 32])> = candidates
         .iter()
@@ -73,7 +78,6 @@ pub(crate) async fn settle(
         .collect();
     let repeats = found.repeats.iter().chain(&settled.repeats);
     receipt.repeats = repeats.filter(|place| !gone.contains(place)).count() as u64;
-    receipt.removed_items = gone.len() as u64;
 
     let mut repair = Repair { db, options: &options, writes: Writes::default() };
     let mut returning: HashSet<(u32, u32)> = HashSet::new();
@@ -87,6 +91,16 @@ pub(crate) async fn settle(
         })?;
         for line in held {
             let (item, key) = read(&line, &options)?;
+            if options.put != Put::Always {
+                let rivals = rivals.get(&key.identity()).map_or(&[][..], Vec::as_slice);
+                if !repair.is_ours(&item, rivals, &mut log).await? {
+                    // It was not written, and is counted as that.
+                    continue;
+                }
+                // Of the items of this run that had the key all but one were refused.
+                receipt.existing = receipt.existing.saturating_sub(u64::from(rivals.len() > 1));
+            }
+            receipt.removed_items += 1;
             match holders.get(&key.identity()) {
                 Some(place) => drop(returning.insert(*place)),
                 None => repair.delete(&item).await?,
@@ -107,7 +121,8 @@ pub(crate) async fn settle(
         repair.put(&line).await?;
     }
     repair.send().await?;
-    receipt.items = receipt.items.saturating_sub(receipt.removed_items + receipt.repeats);
+    let less = receipt.existing + receipt.removed_items + receipt.repeats;
+    receipt.items = receipt.items.saturating_sub(less);
     Ok(receipt)
 }
 
@@ -119,11 +134,7 @@ struct Repair<'a> {
 }
 
 impl Repair<'_> {
-    /// Deletes what was written. Where items of others may be in the table, only that.
     async fn delete(&mut self, item: &Item<'_>) -> Result<(), Error> {
-        if self.options.put != Put::Always && !self.is_ours(item).await? {
-            return Ok(());
-        }
         let key = &self.options.table.key;
         if let (Some(hash), Some(named)) = (batch::hash_of(item, key), batch::key_of(item, key)) {
             self.make_room(hash).await?;
@@ -140,7 +151,14 @@ impl Repair<'_> {
         Ok(())
     }
 
-    async fn is_ours(&self, item: &Item<'_>) -> Result<bool, Error> {
+    /// Whether the table has nothing of the item's key but what this run put: the item itself or one
+    /// of its rivals. (Nothing: an earlier attempt deleted it.)
+    async fn is_ours(
+        &self,
+        item: &Item<'_>,
+        rivals: &[(u32, u32)],
+        log: &mut Log,
+    ) -> Result<bool, Error> {
         let LiveOptions { name, table, timeout, patience, .. } = self.options;
         let (db, name, key) = (self.db.clone(), name.clone(), table.key.clone());
         let (keys, timeout, patience) = ([item.clone().into_owned()], *timeout, *patience);
@@ -148,7 +166,15 @@ impl Repair<'_> {
             table_keys::get(db.wire(), &name, &key, &keys, true, timeout, patience).await
         };
         let found = self.db.aws().run(task).await?;
-        Ok(found.first().and_then(Option::as_ref).is_none_or(|found| found.is_same(item)))
+        let Some(found) = found.first().and_then(Option::as_ref) else { return Ok(true) };
+        let mut ours = found.is_same(item);
+        for (frame, index) in rivals {
+            log.read(*frame, &[*index], |_, line| {
+                ours |= read(line, self.options)?.0.is_same(found);
+                Ok(())
+            })?;
+        }
+        Ok(ours)
     }
 
     async fn make_room(&mut self, hash: u64) -> Result<(), Error> {

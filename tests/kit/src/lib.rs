@@ -6,6 +6,7 @@
     reason = "unpublished: whoever uses it is compiled with it"
 )]
 
+pub mod alone;
 pub mod bench;
 pub mod bench_elt;
 pub mod crc64;
@@ -14,6 +15,7 @@ mod double_http;
 pub mod dump;
 pub mod dynamodb;
 pub mod elt;
+pub mod fault;
 pub mod generate;
 pub mod listpack;
 pub mod lzf;
@@ -26,9 +28,9 @@ pub mod process;
 pub mod python;
 pub mod random;
 pub mod redis;
-pub mod redis_aof;
 pub mod redis_cluster;
 pub mod redis_proxy;
 pub mod redis_sentinel;
 pub mod redis_tls;
+pub mod redis_aof;
 pub mod s3;
