@@ -43,7 +43,7 @@ const ENDINGS: [&str; 4] = [".rdb", ".rdb.gz", ".rdb.zst", ".rdb.lz4"];
 /// - a pattern, with `*` in its last part: `backups/2026-11-20-*.rdb`;
 /// - with the feature `s3`, the same in a bucket: `s3://BUCKET/PREFIX/`, `s3://BUCKET/NAME.rdb`,
 ///   `s3://BUCKET/NAME-*.rdb`. Region, endpoint and credentials come from the environment
-///   (`AWS_…`).
+///   (`AWS_…`). These calls block: asynchronous code has a thread make them.
 ///
 /// The dumps are read in the order of the places, those of one place in the order of their names.
 /// As many as [`with_jobs`](Self::with_jobs) says are read at the same time, each by a thread of
@@ -434,7 +434,10 @@ impl Dump {
             Place::File(path) => {
                 let failed = |source| Error::Open { path: path.clone(), source };
                 let mut file = File::open(path).map_err(failed)?;
-                file.seek(SeekFrom::Start(from)).map_err(failed)?;
+                // A pipe is read from its beginning only.
+                if from > 0 {
+                    file.seek(SeekFrom::Start(from)).map_err(failed)?;
+                }
                 Ok(Box::new(file))
             }
             #[cfg(feature = "s3")]

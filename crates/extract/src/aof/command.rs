@@ -193,7 +193,10 @@ impl<R: BufRead> Commands<R> {
 mod tests {
     use super::*;
 
-    fn read(bytes: &[u8]) -> Result<(Vec<Vec<Vec<u8>>>, Next), String> {
+    /// The arguments of a command.
+    type Words = Vec<Vec<u8>>;
+
+    fn read(bytes: &[u8]) -> Result<(Vec<Words>, Next), String> {
         let mut commands = Commands::new(bytes, "x.aof", 0);
         let mut command = Command::default();
         let mut found = Vec::new();
