@@ -50,10 +50,16 @@ const SMALL_BYTES: usize = 1 << 20;
 const PARTS_IN_FLIGHT: usize = 8;
 /// Parts of one file that are on their way at once; one slow file leaves room for the others.
 const PARTS_OF_A_FILE: usize = 4;
-/// The store repeats a request by itself for three minutes, always with the same signature. This is
-/// how long we wait before we let it begin anew, with credentials that may be newer.
-const PAUSES: [Duration; 3] =
-    [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(20)];
+/// The store repeats a request by itself for some seconds, always with the same signature. This is
+/// how long we wait before we let it begin anew, with credentials that may be newer: a bucket may be
+/// out of reach for about four minutes before the run must be resumed.
+const PAUSES: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(20),
+    Duration::from_secs(60),
+    Duration::from_secs(120),
+];
 /// How long giving up an upload may take: somebody waits for the program to end.
 const ABORT_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -183,8 +189,7 @@ impl Bucket {
     }
 
     pub(crate) fn read(&self, name: &str) -> Result<Box<dyn Read + Send>, Error> {
-        let at = self.at(name);
-        let found = self.wait(Box::pin(again(|| self.store.get(&at))));
+        let found = self.wait(Box::pin(self.store.get(&self.at(name))));
         let object = found.or_io("read", self.place(name))?;
         Ok(Box::new(BucketReader {
             bucket: self.clone(),

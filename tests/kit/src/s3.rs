@@ -41,6 +41,7 @@ struct State {
     faults: Mutex<Vec<(&'static str, usize, Fault)>>,
     requests: Mutex<Vec<String>>,
     signers: Mutex<Vec<String>>,
+    unchecked: AtomicUsize,
     shake: AtomicUsize,
     parts: AtomicUsize,
     most_parts: AtomicUsize,
@@ -146,6 +147,11 @@ impl S3 {
         self.state.shake.store(every, Ordering::SeqCst);
     }
 
+    /// How many bodies came without a checksum of their own.
+    pub fn unchecked(&self) -> usize {
+        self.state.unchecked.load(Ordering::SeqCst)
+    }
+
     /// How many parts of uploads were ever under way at once.
     pub fn most_parts_at_once(&self) -> usize {
         self.state.most_parts.load(Ordering::SeqCst)
@@ -167,6 +173,10 @@ impl State {
         let line = format!("{} {}", request.method, request.target);
         let fault = self.due(&line);
         self.note_signer(request);
+        let checked = request.headers.get("x-amz-checksum-sha256").is_some();
+        if request.method == "PUT" && !request.body.is_empty() && !checked {
+            self.unchecked.fetch_add(1, Ordering::SeqCst);
+        }
         let part = line.contains("partNumber=");
         let count = {
             let mut requests = locked(&self.requests);

@@ -47,6 +47,7 @@ fn a_large_object_goes_up_in_parts_with_checksums() {
         let world = World::new();
         upload(&world, "p", &large());
         let requests = world.s3.requests();
+        assert_eq!(world.s3.unchecked(), 0);
         let of = |text: &str| requests.iter().filter(|request| request.contains(text)).count();
         assert_eq!((of("uploads"), of("partNumber="), of("POST")), (1, 3, 2), "{requests:#?}");
     });
@@ -218,5 +219,24 @@ fn no_region_is_guessed() {
         );
         let error = Aws::connect(&AwsOptions::default()).unwrap_err();
         assert!(matches!(error, Error::NoRegion), "{error:?}");
+    });
+}
+
+#[test]
+fn where_nobody_answers_is_told_soon() {
+    with_credentials("bucket::where_nobody_answers_is_told_soon", || {
+        // Whoever listened there has gone.
+        let endpoint = S3::start().unwrap().endpoint();
+        let options = AwsOptions::default().with_region(REGION).with_s3_endpoint_url(&endpoint);
+        let place = Place::from("s3://stage/p").with_aws(&Aws::connect(&options).unwrap());
+        let begun = Instant::now();
+        let work = tempfile::tempdir().unwrap();
+        let error = crate::write(&place, work.path(), self::options(), &lines(3)).unwrap_err();
+        assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+        println!("{:?}", begun.elapsed());
+        assert!(error.is_retryable(), "{error:?}");
+        let told = chain(&error);
+        assert!(told.contains(&endpoint) && told.contains("refused"), "{told}");
+        assert_eq!(told.matches(&endpoint).count(), 1, "{told}");
     });
 }
