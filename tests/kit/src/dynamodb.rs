@@ -286,7 +286,11 @@ impl Client {
         }
     }
 
-    fn scan(&mut self, table: &str, keys: &Keys) -> io::Result<BTreeMap<String, Value>> {
+    /// All items of a table, by the texts of their keys.
+    ///
+    /// # Errors
+    /// When there is no such table.
+    pub fn scan(&mut self, table: &str, keys: &Keys) -> io::Result<BTreeMap<String, Value>> {
         let mut found = BTreeMap::new();
         let mut body = json!({"TableName": table, "ConsistentRead": true});
         loop {
@@ -335,8 +339,8 @@ fn key_of(item: &Value, keys: &Keys) -> String {
     format!("{} {}", item[&keys.partition.0], sort.unwrap_or_default())
 }
 
-/// Sets have no order; everything else, the text of numbers too, must come back as it was.
-fn comparable(value: &Value) -> Value {
+/// An item with its sets in order: they have none; everything else, the text of numbers too, must come back as it was.
+pub fn comparable(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
             let sorted = map.iter().map(|(name, value)| {
