@@ -418,12 +418,24 @@ pub(crate) struct Verify {
     pub(crate) to: String,
     #[command(flatten)]
     pub(crate) aws: Aws,
-    /// Where the run keeps its state [default: DIR/run]
+    /// Where the run keeps its state [default: DIR/run; a table is compared without a run, too]
     #[arg(long, value_name = "DIR")]
     pub(crate) work: Option<PathBuf>,
+    /// The mapping file, where a table is compared without a run
+    #[arg(long, value_name = "FILE", conflicts_with = "work")]
+    pub(crate) mapping: Option<PathBuf>,
     /// The environment variable with the salt of the mapping's `hash` casts
     #[arg(long, value_name = "NAME", default_value = "KEYSTAR_SALT")]
     pub(crate) salt_env: String,
+    /// Compare so many records with a table, chosen by chance, instead of all
+    #[arg(long, value_name = "N")]
+    pub(crate) sample: Option<usize>,
+    /// Write to the table what is missing or differs
+    #[arg(long, conflicts_with = "sample")]
+    pub(crate) repair: bool,
+    /// With --repair: delete from the table what the source does not have
+    #[arg(long, requires = "repair")]
+    pub(crate) delete_extra: bool,
     /// Worker threads [default: one a core]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<std::num::NonZeroUsize>,

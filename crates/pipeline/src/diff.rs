@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fmt};
 use keystar_item::{AttributeValue, Attributes, Item};
 use serde::{Deserialize, Serialize};
 
+use crate::fingerprint::{forget_estimate, is_hyperloglog};
+
 /// A place where two items are not the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -102,7 +104,7 @@ impl Walk {
     }
 
     fn values(&mut self, first: &AttributeValue<'_>, second: &AttributeValue<'_>) {
-        if first.is_same(second) {
+        if first.is_same(second) || same_hyperloglog(first, second) {
             return;
         }
         match (first, second) {
@@ -132,6 +134,20 @@ impl Walk {
         };
         if self.path.is_empty() { name } else { format!(".{name}") }
     }
+}
+
+/// Whether both are the same HyperLogLog, but for the estimate in its head.
+fn same_hyperloglog(first: &AttributeValue<'_>, second: &AttributeValue<'_>) -> bool {
+    let (AttributeValue::B(first), AttributeValue::B(second)) = (first, second) else {
+        return false;
+    };
+    if !is_hyperloglog(first) || !is_hyperloglog(second) {
+        return false;
+    }
+    let [mut first, mut second] = [first.to_vec(), second.to_vec()];
+    forget_estimate(&mut first);
+    forget_estimate(&mut second);
+    first == second
 }
 
 impl Difference {
@@ -192,6 +208,26 @@ mod tests {
         let first = r#"{"n":{"N":"1e3"},"s":{"NS":["1","2"]}}"#;
         let second = r#"{"s":{"NS":["2.0","1"]},"n":{"N":"1000"}}"#;
         assert_eq!(told(first, second), [""; 0]);
+    }
+
+    #[test]
+    fn the_estimate_of_a_hyperloglog_says_nothing() {
+        // HYLL, sparse, then the estimate, then registers.
+        let with = |estimate: &str, rest: &str| {
+            let bytes = [&b"HYLL\x01\0\0\0"[..], estimate.as_bytes(), rest.as_bytes()].concat();
+            let mut item = Item::new();
+            item.push("v", AttributeValue::B(bytes.into()));
+            item
+        };
+        let found = |first, second| differences(&first, &second, 9).len();
+        assert_eq!(found(with("12345678", "abc"), with("87654321", "abc")), 0);
+        assert_eq!(found(with("12345678", "abc"), with("12345678", "abd")), 1);
+        let texts = [with("12345678", "abc"), with("87654321", "abc")].map(|item| {
+            let Some(AttributeValue::B(bytes)) = item.get("v") else { panic!() };
+            let text = keystar_rdb::Value::String(keystar_rdb::Blob::from(bytes.to_vec()));
+            crate::fingerprint::Fingerprint::of(&text, 0)
+        });
+        assert_eq!(texts[0], texts[1]);
     }
 
     #[test]

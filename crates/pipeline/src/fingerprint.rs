@@ -13,6 +13,19 @@ use keystar_rdb::{
 };
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
+/// Whether a string is what `PFADD` makes: 16 bytes of head, then at most 12 KiB of registers.
+pub(crate) fn is_hyperloglog(text: &[u8]) -> bool {
+    text.starts_with(b"HYLL") && (16..=16 + 12_288 + 1).contains(&text.len())
+}
+
+/// The estimate that a HyperLogLog keeps in its head: asking for it may write it anew, so it says
+/// nothing of the value.
+pub(crate) fn forget_estimate(text: &mut [u8]) {
+    if let Some(estimate) = text.get_mut(8..16) {
+        estimate.fill(0);
+    }
+}
+
 /// What two values are compared by: equal values have equal fingerprints, and others have not, but
 /// for a chance of about 2^-60.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +42,14 @@ impl Fingerprint {
     /// a string, whose first byte is).
     pub(crate) fn of(value: &Value<'_>, start: u64) -> Self {
         match value {
+            Value::String(text) if start == 0 && is_hyperloglog(text) => {
+                let mut bytes = text.to_vec();
+                forget_estimate(&mut bytes);
+                Self {
+                    sum: placed(text_polynomial(&bytes), start).into(),
+                    elements: bytes.len() as u64,
+                }
+            }
             Value::String(text) => Self {
                 sum: placed(text_polynomial(text), start).into(),
                 elements: text.len() as u64,

@@ -26,11 +26,15 @@ mod plan;
 mod pricing;
 mod progress;
 mod rejects;
+#[cfg(feature = "live")]
+mod repair;
 mod report;
 mod resp;
 mod restoration;
 mod restore;
 mod reverse;
+#[cfg(feature = "live")]
+mod sample;
 mod selection;
 #[cfg(feature = "live")]
 mod server;
@@ -65,13 +69,19 @@ pub use plan::{FileFigures, ItemFigures, KeyRow, LargeItem, Plan, PlanOptions, R
 pub use pricing::{Cost, Duration, Price, Prices};
 pub use progress::Progress;
 pub use rejects::Rejected;
+#[cfg(feature = "live")]
+pub use repair::Repair;
 pub use report::{Counts, Report};
 pub use restoration::RestoreReport;
 pub use restore::{RestoreOptions, restore};
+#[cfg(feature = "live")]
+pub use sample::{Sampled, verify_sample};
 pub use selection::Selection;
+#[cfg(feature = "live")]
+pub use migration::verify_table;
 #[cfg(feature = "live")]
 pub use table::TableReader;
 pub use tally::{Bucket, Key, Sample};
-pub use verification::{Finding, Findings, Verification};
+pub use verification::{Finding, Findings, Repaired, Verification};
 pub use verify::{OpenSource, VerifyOptions, verify};
 pub use workdir::Start;

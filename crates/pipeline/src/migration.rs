@@ -26,10 +26,8 @@ use sha2::{Digest, Sha256};
 #[cfg(feature = "live")]
 use keystar_transfer::ScanTableOptions;
 
-#[cfg(feature = "live")]
-use crate::TableReader;
 use crate::{
-    By, Counts, Error, Held, Input, Interrupt, Load, Progress, Reach, Report, Start, Verification,
+    By, Counts, Error, Input, Interrupt, Load, Progress, Reach, Report, Start, Verification,
     VerifyOptions,
     conveyor::{Ended, Work, convey},
     load::table_name,
@@ -42,6 +40,8 @@ use crate::{
     text, verify,
     workdir::WorkDir,
 };
+#[cfg(feature = "live")]
+use crate::{Repair, TableReader, verify_sample};
 
 /// What a migration is: two specs that are equal write the same files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -268,6 +268,12 @@ pub struct MigrationOptions {
     /// As whom AWS is asked, and where.
     #[cfg(feature = "live")]
     pub aws: keystar_transfer::AwsOptions,
+    /// Of a verification of a table: so many records, chosen by chance, instead of all.
+    #[cfg(feature = "live")]
+    pub sample: Option<usize>,
+    /// Of a verification of a table: what is put right.
+    #[cfg(feature = "live")]
+    pub repair: Repair,
 }
 
 impl MigrationOptions {
@@ -281,7 +287,11 @@ impl MigrationOptions {
             salt: None,
             reach: Reach::default(),
             #[cfg(feature = "live")]
-            aws: Default::default(),
+            aws: keystar_transfer::AwsOptions::default(),
+            #[cfg(feature = "live")]
+            sample: None,
+            #[cfg(feature = "live")]
+            repair: Repair::Nothing,
         }
     }
 
@@ -303,6 +313,22 @@ impl MigrationOptions {
     #[must_use]
     pub fn with_reach(mut self, reach: Reach) -> Self {
         self.reach = reach;
+        self
+    }
+
+    /// Verifies so many records of a table, chosen by chance, instead of all.
+    #[cfg(feature = "live")]
+    #[must_use]
+    pub fn with_sample(mut self, records: Option<usize>) -> Self {
+        self.sample = records;
+        self
+    }
+
+    /// Puts right what a verification finds in a table.
+    #[cfg(feature = "live")]
+    #[must_use]
+    pub fn with_repair(mut self, repair: Repair) -> Self {
+        self.repair = repair;
         self
     }
 
@@ -941,44 +967,74 @@ pub fn verify_run(
     if spec.salt_check != salt_check(options.salt.as_deref()) {
         return Err(Error::Usage("the salt is not the one that the run hashed with".into()));
     }
-    let mapping = spec.mapping(options)?.with_as_of(UnixMillis(run.as_of));
-    let target = Target::find(&spec, &mapping, options)?;
-    #[cfg(feature = "live")]
-    if let Target::Table(table) = &target {
-        let beside = match spec.load.stage.as_deref() {
-            Some(stage) => table.place(stage),
-            None => work.root().display().to_string().into(),
-        };
-        let scan = ScanTableOptions::default().with_consistent(true);
-        let reader = TableReader::new(table.db(), table.name(), beside, scan)?;
-        return verify_held(
-            Held::from(&reader),
-            &spec,
-            &mapping,
-            &work,
-            options,
-            interrupt,
-            progress,
-        );
-    }
-    let reader = ImportReader::open(target.files(&spec)?).map_err(Error::Target)?;
-    verify_held(Held::from(&reader), &spec, &mapping, &work, options, interrupt, progress)
+    let rejected = rejects::read(&work.rejects())?;
+    let as_of = UnixMillis(run.as_of);
+    verify_spec(&spec, as_of, &rejected, work.root(), options, interrupt, progress)
 }
 
-fn verify_held(
-    held: Held<'_>,
+/// Compares a table with a source, whoever wrote it. `folder` is for what memory does not hold.
+///
+/// # Errors
+///
+/// What is held is no table, or either side cannot be read.
+#[cfg(feature = "live")]
+pub fn verify_table(
     spec: &MigrationSpec,
-    mapping: &Mapping,
-    work: &WorkDir,
+    folder: &Path,
     options: &MigrationOptions,
     interrupt: &Interrupt,
     progress: &Progress,
 ) -> Result<Verification, Error> {
-    let rejected = rejects::read(&work.rejects())?;
+    if table_name(&spec.to).is_none() {
+        return Err(Error::Usage(format!("{} is no table", spec.to)));
+    }
+    verify_spec(spec, options.now, &[], folder, options, interrupt, progress)
+}
+
+fn verify_spec(
+    spec: &MigrationSpec,
+    as_of: UnixMillis,
+    rejected: &[Rejected],
+    folder: &Path,
+    options: &MigrationOptions,
+    interrupt: &Interrupt,
+    progress: &Progress,
+) -> Result<Verification, Error> {
+    let mapping = spec.mapping(options)?;
+    let target = Target::find(spec, &mapping, options)?;
     let open = || spec.from.open(&spec.selection, &options.reach);
-    let options = VerifyOptions::new(&open, held, mapping, work.root())
+    #[cfg(feature = "live")]
+    if let Target::Table(table) = &target {
+        // What has expired by now may be gone from either side.
+        let mapping = mapping.with_as_of(options.now);
+        let beside = match spec.load.stage.as_deref() {
+            Some(stage) => table.place(stage),
+            None => folder.display().to_string().into(),
+        };
+        let scan = ScanTableOptions::default().with_consistent(true);
+        let reader = TableReader::new(table.db(), table.name(), beside, scan)?;
+        let verify_options = VerifyOptions::new(&open, &reader, &mapping, folder);
+        let verify_options =
+            of_run(verify_options, spec, rejected, options.jobs).with_repair(options.repair);
+        return match options.sample {
+            Some(records) => verify_sample(&verify_options, records, interrupt, progress),
+            None => verify(&verify_options, interrupt, progress),
+        };
+    }
+    let mapping = mapping.with_as_of(as_of);
+    let reader = ImportReader::open(target.files(spec)?).map_err(Error::Target)?;
+    let verify_options = VerifyOptions::new(&open, &reader, &mapping, folder);
+    verify(&of_run(verify_options, spec, rejected, options.jobs), interrupt, progress)
+}
+
+fn of_run<'a>(
+    options: VerifyOptions<'a>,
+    spec: &MigrationSpec,
+    rejected: &[Rejected],
+    jobs: NonZeroUsize,
+) -> VerifyOptions<'a> {
+    options
         .with_rejected(rejected.iter().map(|rejected| rejected.offset))
         .with_ordered(spec.from.is_ordered())
-        .with_jobs(options.jobs);
-    verify(&options, interrupt, progress)
+        .with_jobs(jobs)
 }

@@ -46,6 +46,11 @@ impl Names {
         Ok(Self(names))
     }
 
+    #[cfg(feature = "live")]
+    pub(crate) fn add(&mut self, offset: u64, db: Db, key: &[u8]) {
+        self.0.entry(offset).or_insert_with(|| (db, key.to_vec()));
+    }
+
     /// The record's key, if it was found.
     pub(crate) fn key(&self, offset: u64) -> Option<Key> {
         self.0.get(&offset).map(|(db, key)| Key::new(*db, key))

@@ -76,6 +76,10 @@ impl<'v> Reverse<'v> {
         key_hash(if told { db } else { Db(0) }, key)
     }
 
+    pub(crate) fn mapping(&self) -> &'v Mapping {
+        self.mapping
+    }
+
     pub(crate) fn read(&self, item: &Item<'_>, place: u64) -> Meaning {
         let by_item = || match item_entry(item, self.mapping.table(), self.form, place) {
             Some(entry) => Meaning::Entry(entry),

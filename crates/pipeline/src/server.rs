@@ -11,7 +11,15 @@ use crate::{
 /// What a run needs of a server, by the way that it reads it.
 const SCAN: [&str; 2] = ["SCAN", "DUMP"];
 const TYPED: [&str; 10] = [
-    "SCAN", "TYPE", "STRLEN", "GETRANGE", "LRANGE", "HSCAN", "SSCAN", "ZSCAN", "XRANGE",
+    "SCAN",
+    "TYPE",
+    "STRLEN",
+    "GETRANGE",
+    "LRANGE",
+    "HSCAN",
+    "SSCAN",
+    "ZSCAN",
+    "XRANGE",
     "XINFO STREAM",
 ];
 const SNAPSHOT: [&str; 2] = ["PSYNC", "REPLCONF"];

@@ -3,6 +3,7 @@
 
 use std::{io::Read, ops::ControlFlow, path::Path, time::Duration};
 
+use keystar_item::{Item, KeySchema};
 use keystar_mapping::{Mapping, StreamImages, TableSettings};
 use keystar_transfer::{
     AfterLoad, Aws, AwsOptions, BulkPut, DynamoDb, Encryption, ImportJob, ImportProgress,
@@ -61,6 +62,23 @@ impl TableReader {
     /// Begins a scan of the whole table.
     pub(crate) fn scan(&self) -> Result<TableItems, Error> {
         TableItems::open(&self.db, &self.name, self.options.clone()).map_err(Error::Target)
+    }
+
+    /// The table's items of these items' keys, as they are now.
+    pub(crate) fn get_many(
+        &self,
+        key: &KeySchema,
+        keys: &[Item<'_>],
+    ) -> Result<Vec<Option<Item<'static>>>, Error> {
+        self.db.get_many(&self.name, key, keys, true).map_err(Error::Target)
+    }
+
+    pub(crate) fn put_many(&self, key: &KeySchema, items: &[Item<'_>]) -> Result<(), Error> {
+        self.db.put_many(&self.name, key, items).map_err(Error::Target)
+    }
+
+    pub(crate) fn delete_many(&self, key: &KeySchema, items: &[Item<'_>]) -> Result<(), Error> {
+        self.db.delete_many(&self.name, key, items).map_err(Error::Target)
     }
 
     pub(crate) fn beside(
@@ -149,7 +167,9 @@ impl TableTarget {
                 (State::Failed, format!("table {name} exists, and an import makes its table"))
             }
             None if self.load.create => (State::Ok, format!("table {name} will be made")),
-            None => (State::Failed, format!("table {name} does not exist: --create-table makes it")),
+            None => {
+                (State::Failed, format!("table {name} does not exist: --create-table makes it"))
+            }
             Some(facts) => match self.db.require(name, &self.table.key) {
                 Err(error) => (State::Failed, error.to_string()),
                 Ok(_) => {

@@ -66,8 +66,27 @@ pub struct Verification {
     pub has_manifest: bool,
     /// Remarks on the dump.
     pub warnings: Vec<String>,
+    /// What a sample says of the whole, where only one was compared.
+    #[cfg(feature = "live")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<crate::Sampled>,
+    /// What was put right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repaired: Option<Repaired>,
     /// Wall time in seconds.
     pub seconds: f64,
+}
+
+/// What was put right in a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Repaired {
+    /// Items that were written.
+    pub written: u64,
+    /// Items that were deleted.
+    pub deleted: u64,
+    /// Differences that another repair must see to.
+    pub left: u64,
 }
 
 /// Findings of one sort.
@@ -167,6 +186,27 @@ impl Verification {
     }
 
     fn alerts(&self, document: &mut Document) {
+        #[cfg(feature = "live")]
+        if let Some(sampled) = &self.sampled {
+            document.alerts.push(format!(
+                "{} of {} records were compared, chosen by chance: with 95 % confidence no more \
+                 than {:.4} % of them differ. What the table holds beyond them was not looked at.",
+                count(sampled.chosen),
+                count(sampled.of),
+                sampled.at_most * 100.0
+            ));
+        }
+        if let Some(Repaired { written, deleted, left }) = self.repaired {
+            let rest = match left {
+                0 => "verify once more".to_owned(),
+                left => format!("{} differences are left: repair once more", count(left)),
+            };
+            document.alerts.push(format!(
+                "Repaired: {} items written, {} deleted; {rest}.",
+                count(written),
+                count(deleted)
+            ));
+        }
         if self.unknown_rejects > 0 {
             document.alerts.push(format!(
                 "{} entries of the reject file are no records of this {source}: is it the {source} \

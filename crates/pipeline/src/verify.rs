@@ -7,7 +7,10 @@
 //! what the reverse mapping makes of the record's own items that the files are compared with.
 
 #[cfg(feature = "live")]
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt::Debug,
@@ -27,6 +30,12 @@ use keystar_transfer::ImportReader;
 use keystar_transfer::TableItems;
 #[cfg(feature = "live")]
 use xxhash_rust::xxh3::xxh3_64;
+
+#[cfg(feature = "live")]
+use crate::{
+    repair::{self, Repair},
+    verification::Repaired,
+};
 
 use crate::{
     Error, Held, Interrupt, Progress, Verification,
@@ -76,6 +85,9 @@ pub struct VerifyOptions<'a> {
     pub max_bytes: usize,
     /// Whether the offsets of the source's records grow, as in a dump.
     pub ordered: bool,
+    /// What of a table is put right.
+    #[cfg(feature = "live")]
+    pub repair: Repair,
     /// Worker threads.
     pub jobs: NonZeroUsize,
 }
@@ -99,6 +111,8 @@ impl<'a> VerifyOptions<'a> {
             folder: folder.into(),
             max_bytes: 16 << 20,
             ordered: true,
+            #[cfg(feature = "live")]
+            repair: Repair::Nothing,
             jobs: NonZeroUsize::MIN,
         }
     }
@@ -123,6 +137,14 @@ impl<'a> VerifyOptions<'a> {
     #[must_use]
     pub fn with_ordered(mut self, ordered: bool) -> Self {
         self.ordered = ordered;
+        self
+    }
+
+    /// Sets what of a table is put right.
+    #[cfg(feature = "live")]
+    #[must_use]
+    pub fn with_repair(mut self, repair: Repair) -> Self {
+        self.repair = repair;
         self
     }
 
@@ -232,6 +254,7 @@ impl<'v> Verifier<'v> {
             reverse: self.reverse,
             rejected: &options.rejected,
             sides: self.sides,
+            is_table: self.sides.held == "table",
         };
         let mut records = 0;
         convey(source.as_mut(), options.jobs, interrupt, &work, |read, batch| {
@@ -367,6 +390,7 @@ struct DumpSide<'v> {
     reverse: Reverse<'v>,
     rejected: &'v [u64],
     sides: Sides,
+    is_table: bool,
 }
 
 /// What comes of a batch of the dump.
@@ -433,8 +457,16 @@ impl DumpSide<'_> {
                     read.rejected.push(pieces.head.offset);
                 }
             }
+            // A table lets go of it whenever it likes.
+            Fate::Mapped(pieces) if self.is_table && self.is_expired(pieces.head.expires_at) => {
+                read.expired += u64::from(pieces.last);
+            }
             Fate::Mapped(pieces) => self.compare(&pieces, read),
         }
+    }
+
+    fn is_expired(&self, expires_at: Option<UnixMillis>) -> bool {
+        self.reverse.mapping().is_expired(expires_at)
     }
 
     fn is_rejected(&self, offset: u64) -> bool {
@@ -581,26 +613,28 @@ impl Verifier<'_> {
         let Self { options, sides, ledger, mut found, mut missing, damaged, known, .. } = self;
         let Sides { source, held, .. } = sides;
         let (mut extra, mut different) = (Firsts::default(), Firsts::default());
+        let mut wrong = Wrong::default();
         let mut comparison = ledger.compare()?;
         while let Some(outcome) = comparison.next()? {
             match outcome {
                 Outcome::Same(Unit::Record(_)) => found.same += 1,
                 Outcome::Same(Unit::Item) => found.same_items += 1,
-                Outcome::Missing { unit, offset } => missing.push(offset, Missing::Unit(unit)),
-                Outcome::Extra { unit, line } => extra.push(line, unit),
+                Outcome::Missing { unit, offset } => {
+                    wrong.record(options, offset);
+                    missing.push(offset, Missing::Unit(unit));
+                }
+                Outcome::Extra { unit, line } => {
+                    wrong.item(options, line);
+                    extra.push(line, unit);
+                }
                 Outcome::Different { unit, offset, line, how } => {
+                    wrong.record(options, offset);
                     different.push(offset, (unit, line, how));
                 }
             }
         }
-        let offsets: BTreeSet<u64> = missing.places().chain(different.places()).collect();
-        let keys = match offsets.is_empty() {
-            true => Names::default(),
-            false => {
-                let mut source = (options.open)().map_err(Error::Source)?;
-                Names::find_in(source.as_mut(), &offsets, options.ordered)?
-            }
-        };
+        let named = missing.places().chain(different.places());
+        let (keys, paths) = wrong.look(options, named, &mut found)?;
         let lines = Lines::find(options, &extra.places().collect())?;
         let key = |offset| keys.key(offset).map_or_else(String::new, |key| key.to_string());
         found.missing = missing.named(|offset, missing| match missing {
@@ -618,7 +652,11 @@ impl Verifier<'_> {
         found.different = different.named(|offset, (unit, line, how)| {
             let places = [sides.place(offset), lines.place(line)];
             let told: Vec<_> = places.into_iter().filter(|place| !place.is_empty()).collect();
-            Finding::new(key(offset), told.join("; "), sides.difference(unit, how))
+            let mut detail = sides.difference(unit, how);
+            if let Some(path) = paths.get(&offset) {
+                detail = format!("{detail}; first at {path}");
+            }
+            Finding::new(key(offset), told.join("; "), detail)
         });
         found.extra = extra.named(|line, unit| {
             let what = match unit {
@@ -634,6 +672,93 @@ impl Verifier<'_> {
         found.complete = true;
         Ok(found)
     }
+}
+
+/// What a repair must look at.
+#[derive(Default)]
+struct Wrong {
+    #[cfg(feature = "live")]
+    records: HashSet<u64>,
+    #[cfg(feature = "live")]
+    items: HashSet<u64>,
+    #[cfg(feature = "live")]
+    left: u64,
+}
+
+/// By offset, where a record's items differ first.
+type Paths = BTreeMap<u64, String>;
+
+#[cfg(feature = "live")]
+impl Wrong {
+    /// Differences that one repair sees to: it holds 16 bytes or so for each.
+    const MOST: usize = 4_000_000;
+
+    fn record(&mut self, options: &VerifyOptions<'_>, offset: u64) {
+        if options.repair != Repair::Nothing {
+            match self.records.len() < Self::MOST {
+                true => drop(self.records.insert(offset)),
+                false => self.left += 1,
+            }
+        }
+    }
+
+    fn item(&mut self, options: &VerifyOptions<'_>, place: u64) {
+        if options.repair == Repair::WriteAndDelete {
+            match self.items.len() < Self::MOST {
+                true => drop(self.items.insert(place)),
+                false => self.left += 1,
+            }
+        }
+    }
+
+    /// Finds the keys of the records that are named; of a table, also where they differ, and puts
+    /// right what is wrong.
+    fn look(
+        mut self,
+        options: &VerifyOptions<'_>,
+        named: impl Iterator<Item = u64>,
+        found: &mut Verification,
+    ) -> Result<(Names, Paths), Error> {
+        let Held::Table(table) = options.held else { return names(options, named) };
+        self.records.extend(named);
+        let look = repair::look(options, table, &self.records, &self.items)?;
+        if options.repair != Repair::Nothing {
+            found.repaired =
+                Some(Repaired { written: look.written, deleted: look.deleted, left: self.left });
+        }
+        Ok((look.names, look.paths))
+    }
+}
+
+#[cfg(not(feature = "live"))]
+impl Wrong {
+    fn record(&mut self, _: &VerifyOptions<'_>, _: u64) {}
+
+    fn item(&mut self, _: &VerifyOptions<'_>, _: u64) {}
+
+    fn look(
+        self,
+        options: &VerifyOptions<'_>,
+        named: impl Iterator<Item = u64>,
+        _: &mut Verification,
+    ) -> Result<(Names, Paths), Error> {
+        names(options, named)
+    }
+}
+
+fn names(
+    options: &VerifyOptions<'_>,
+    named: impl Iterator<Item = u64>,
+) -> Result<(Names, Paths), Error> {
+    let offsets: BTreeSet<u64> = named.collect();
+    let names = match offsets.is_empty() {
+        true => Names::default(),
+        false => {
+            let mut source = (options.open)().map_err(Error::Source)?;
+            Names::find_in(source.as_mut(), &offsets, options.ordered)?
+        }
+    };
+    Ok((names, Paths::new()))
 }
 
 /// Items that go to the ledger at once.
@@ -699,9 +824,16 @@ impl HeldSide<'_> {
             for item in page.items() {
                 let item = item.map_err(Error::Target)?;
                 let place = key_place(&item, self.options.mapping.table());
+                let before = lines.entries.len();
                 if let Some(detail) = self.take(&item, place, &mut lines)? {
                     let key = item_key(&item, self.options.mapping.table());
                     lines.damaged.push((place, Finding::new(key, "", detail)));
+                }
+                // It may still be there, or be gone, as the table likes.
+                let mapping = self.options.mapping;
+                let last = lines.entries.get(before);
+                if last.is_some_and(|entry| mapping.is_expired(entry.expires_at)) {
+                    lines.entries.truncate(before);
                 }
             }
             if !self.hand_over(&mut lines) {
@@ -883,7 +1015,7 @@ impl Lines {
 
 /// The place of an item in a table, which has no lines.
 #[cfg(feature = "live")]
-fn key_place(item: &Item<'_>, table: &Table) -> u64 {
+pub(crate) fn key_place(item: &Item<'_>, table: &Table) -> u64 {
     let mut key = Vec::new();
     // Every item of a table has its key.
     let _ = table.key.encode_key(item, &mut key);
