@@ -168,7 +168,7 @@ impl Bucket {
             // Taken as it is: what is escaped here would be another prefix for an import.
             prefix: Path::parse(prefix.trim_matches('/')).map_err(|_| Error::Place {
                 place: url.to_owned(),
-                reason: "the prefix has an empty part, . or .., or characters such as %, # and ?",
+                reason: "the prefix has an empty part, or . or .., or an odd character",
             })?,
             region: String::new(),
             home: Arc::default(),
@@ -241,7 +241,9 @@ impl Bucket {
     }
 
     fn at(&self, name: &str) -> Path {
-        Path::from(join(self.prefix.as_ref(), name))
+        let path = join(self.prefix.as_ref(), name);
+        // As it is, so that what a listing told is found again; escaped only if it must be.
+        Path::parse(&path).unwrap_or_else(|_| Path::from(path))
     }
 
     fn place(&self, name: &str) -> String {
@@ -687,5 +689,53 @@ mod tests {
         store.remove("data/small").unwrap();
         assert_eq!(store.list(STAGING).unwrap(), []);
         assert_eq!(store.place("data/x"), "s3://b/some/where/data/x");
+    }
+
+    #[test]
+    fn refusals_are_sorted_by_what_to_do() {
+        let memory = Arc::new(InMemory::new());
+        let mut bucket =
+            Bucket::new("s3://b/p", "b", "p", Arc::clone(&memory) as _, memory).unwrap();
+        bucket.region = "eu-west-1".to_owned();
+        let told = |status: u16, body: &str| {
+            let source = format!("Server returned non-2xx status code: {status} Words: {body}");
+            let error = object_store::Error::Generic { store: "S3", source: source.into() };
+            let error = bucket.failure(error);
+            (error.kind(), error.to_string())
+        };
+        let body = |code: &str| format!("<Error><Code>{code}</Code><Message>m</Message></Error>");
+        let malformed =
+            body("AuthorizationHeaderMalformed").replace("</E", "<Region>x-1</Region></E");
+        let (kind, text) = told(400, &malformed);
+        assert_eq!(kind, io::ErrorKind::InvalidInput);
+        assert!(text.starts_with("the bucket b is in the region x-1, but eu-west-1 was asked"));
+        let (_, text) = told(301, &body("PermanentRedirect"));
+        assert!(
+            text.starts_with("the bucket b is not in the region eu-west-1: find out"),
+            "{text}"
+        );
+        for (status, code, kind, begin) in [
+            (404, "NoSuchBucket", io::ErrorKind::NotFound, "there is no bucket b: make it"),
+            (403, "InvalidAccessKeyId", io::ErrorKind::PermissionDenied, "S3 does not know"),
+            (400, "ExpiredToken", io::ErrorKind::PermissionDenied, "the credentials have expired"),
+            (403, "AccessDenied", io::ErrorKind::PermissionDenied, "access denied: the role"),
+            (503, "SlowDown", io::ErrorKind::NetworkDown, "SlowDown: m"),
+            (400, "EntityTooLarge", io::ErrorKind::Other, "EntityTooLarge: m"),
+        ] {
+            let (found, text) = told(status, &body(code));
+            assert_eq!(found, kind, "{code}");
+            assert!(text.starts_with(begin), "{code}: {text}");
+        }
+        for prefix in ["a%20b", "p q", "ä/é"] {
+            let memory = Arc::new(InMemory::new());
+            let bucket = Bucket::new("", "b", prefix, Arc::clone(&memory) as _, memory).unwrap();
+            assert_eq!(bucket.at("data/x").as_ref(), format!("{prefix}/data/x"));
+        }
+        for place in ["s3://b//x//y", "s3://b/a\u{1}b", "s3://b/../x"] {
+            let (name, prefix) = split(place).unwrap();
+            let memory = Arc::new(InMemory::new());
+            let wrong = Bucket::new(place, name, prefix, Arc::clone(&memory) as _, memory);
+            assert!(matches!(wrong, Err(Error::Place { .. })), "{place}");
+        }
     }
 }

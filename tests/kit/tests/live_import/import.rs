@@ -57,6 +57,25 @@ fn every_format_and_compression_arrives_whole() {
 }
 
 #[test]
+fn a_prefix_is_the_same_to_the_upload_and_to_the_import() {
+    with_credentials("import::a_prefix_is_the_same_to_the_upload_and_to_the_import", || {
+        let world = World::new();
+        let lines = lines(20);
+        for (number, prefix) in ["", "a b/ä%20+x", "slash/"].into_iter().enumerate() {
+            let name = format!("odd-{number}");
+            let place = world.place(prefix);
+            world.write(&place, ImportOptions::new(table(&name)), &lines);
+            let manifest = ImportReader::open(&place).unwrap().manifest().unwrap().clone();
+            let source = ImportSource::of(place.as_str(), &manifest).unwrap();
+            assert_eq!(world.s3.keys("stage", &source.prefix).unwrap().len(), 1, "{prefix}");
+            let outcome = run(&world, &source, &table(&name), &name);
+            assert!(outcome.is_complete(), "{prefix}: {outcome:?}");
+            assert_eq!(world.items(&name), expected(&lines));
+        }
+    });
+}
+
+#[test]
 fn csv_arrives_as_text() {
     with_credentials("import::csv_arrives_as_text", || {
         let world = World::new();
