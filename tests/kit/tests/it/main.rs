@@ -4,6 +4,7 @@
 
 mod architecture;
 mod crash;
+mod dax;
 mod documents;
 mod elt_crash;
 mod elt_lake;
