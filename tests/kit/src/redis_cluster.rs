@@ -109,7 +109,7 @@ impl Cluster {
     /// The server's own error text.
     pub fn command(&self, arguments: &[&str]) -> io::Result<Reply> {
         let mut at = 0;
-        loop {
+        for _ in 0..20 {
             match self.nodes[at].connect()?.command(arguments) {
                 Err(error) if error.to_string().starts_with("MOVED") => {
                     let text = error.to_string();
@@ -121,6 +121,7 @@ impl Cluster {
                 other => return other,
             }
         }
+        Err(io::Error::other("the nodes do not agree where it is"))
     }
 
     /// Sets keys, each on the node that has its slot.
@@ -157,17 +158,7 @@ impl Cluster {
     /// # Errors
     /// When the node is gone.
     pub fn slots_of(&self, node: usize) -> io::Result<Vec<u16>> {
-        let nodes = text(&self.nodes[node], &["CLUSTER", "NODES"])?;
-        let own = nodes.lines().find(|line| line.contains("myself")).unwrap_or_default();
-        let mut slots = Vec::new();
-        for word in own.split(' ').skip(8).filter(|word| !word.starts_with('[')) {
-            let (from, to) = word.split_once('-').unwrap_or((word, word));
-            let number = |text: &str| {
-                text.parse::<u16>().map_err(|_| io::Error::other(format!("no slots: {word}")))
-            };
-            slots.extend(number(from)?..=number(to)?);
-        }
-        Ok(slots)
+        slots_of(&text(&self.nodes[node], &["CLUSTER", "NODES"])?, &self.ids[node])
     }
 
     /// Moves a slot with its keys from one node to another, as `redis-cli --cluster reshard` does.
@@ -181,7 +172,17 @@ impl Cluster {
         for node in [to, from] {
             text(&self.nodes[node], &["CLUSTER", "SETSLOT", &slot, "NODE", &self.ids[to]])?;
         }
-        Ok(())
+        // Moves that overlap may get the same epoch, and then the nodes never agree.
+        let number = slot.parse().map_err(io::Error::other)?;
+        self.wait("all know where the slot is", || {
+            for node in &self.nodes[..PRIMARIES] {
+                if !slots_of(&text(node, &["CLUSTER", "NODES"])?, &self.ids[to])?.contains(&number)
+                {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
     }
 
     /// Declares that a slot is on its way.
@@ -247,10 +248,24 @@ impl Cluster {
             if begun.elapsed() > Duration::from_secs(60) {
                 return Err(io::Error::other(format!("not in time: {what}")));
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(5));
         }
         Ok(())
     }
+}
+
+/// The slots of a node, by what one says of all.
+fn slots_of(nodes: &str, id: &str) -> io::Result<Vec<u16>> {
+    let line = nodes.lines().find(|line| line.starts_with(id)).unwrap_or_default();
+    let mut slots = Vec::new();
+    for word in line.split(' ').skip(8).filter(|word| !word.starts_with('[')) {
+        let (from, to) = word.split_once('-').unwrap_or((word, word));
+        let number = |text: &str| {
+            text.parse::<u16>().map_err(|_| io::Error::other(format!("no slots: {word}")))
+        };
+        slots.extend(number(from)?..=number(to)?);
+    }
+    Ok(slots)
 }
 
 /// Asks a node for a text.

@@ -117,10 +117,13 @@ impl Dialer {
                 let Some(tls) = &self.tls else { return Ok(Stream::Tcp(stream)) };
                 let refused = |source| tls_error(node, source);
                 let connection = tls.connection(host).map_err(refused)?;
+                // Who does not speak TLS often says nothing at all.
+                stream.set_timeout(self.access.connect_timeout).map_err(failed)?;
                 let mut stream = StreamOwned::new(connection, stream);
                 while stream.conn.is_handshaking() {
                     stream.conn.complete_io(&mut stream.sock).map_err(refused)?;
                 }
+                self.set_timeouts(&stream.sock).map_err(failed)?;
                 Ok(Stream::Tls(Box::new(stream)))
             }
         }
@@ -202,17 +205,6 @@ impl Link {
         })
     }
 
-    /// Changes how long an answer is waited for.
-    pub(crate) fn set_timeout(&self, timeout: Duration) -> Result<(), Error> {
-        let set = match &self.stream {
-            Stream::Tcp(stream) => stream.set_timeout(timeout),
-            Stream::Tls(stream) => stream.sock.set_timeout(timeout),
-            #[cfg(unix)]
-            Stream::Unix(stream) => stream.set_timeout(timeout),
-        };
-        set.map_err(|source| self.lost(source))
-    }
-
     fn login(&mut self, login: &Login<'_>) -> Result<(), Error> {
         if let Some(password) = login.password {
             match login.user {
@@ -250,11 +242,6 @@ impl Link {
         };
         self.output.clear();
         sent.map_err(|source| self.lost(source))
-    }
-
-    /// Whether bytes of a reply are here already.
-    pub(crate) fn has_input(&self) -> bool {
-        self.start < self.end
     }
 
     /// Sends a command and waits for its answer; an answer that is an error is an error.

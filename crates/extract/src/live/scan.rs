@@ -52,6 +52,10 @@ pub struct ScanOptions {
     pub max_value_bytes: usize,
     /// An element of more bytes than this is a failure: it can neither be held nor be an item.
     pub max_element_bytes: u64,
+    /// Whether the server is asked for the size of each value before it is asked for the value, so
+    /// that it never has to dump one that is too big. Without, it dumps each of those once for
+    /// nothing, and all others about a quarter faster.
+    pub sizes_first: bool,
     /// Not more keys a second than this, all servers together.
     pub keys_per_second: Option<u64>,
     /// Not more bytes of values a second than this, all servers together.
@@ -67,6 +71,7 @@ impl Default for ScanOptions {
             batch_bytes: 256 << 10,
             max_value_bytes: 1 << 20,
             max_element_bytes: 32 << 20,
+            sizes_first: true,
             keys_per_second: None,
             bytes_per_second: None,
         }
@@ -106,6 +111,13 @@ impl ScanOptions {
     #[must_use]
     pub fn with_max_element_bytes(mut self, bytes: u64) -> Self {
         self.max_element_bytes = bytes;
+        self
+    }
+
+    /// Whether the sizes of values are asked for first.
+    #[must_use]
+    pub fn with_sizes_first(mut self, sizes_first: bool) -> Self {
+        self.sizes_first = sizes_first;
         self
     }
 

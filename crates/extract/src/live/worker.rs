@@ -35,6 +35,8 @@ const WINDOW_KEYS: usize = 2048;
 const MAX_COUNT: usize = 1000;
 /// The same where the server leaves most keys out by itself.
 const MAX_COUNT_FILTERED: usize = 10_000;
+/// A value takes so many times more memory than bytes in a dump, at most and about.
+const MEMORY_FACTOR: usize = 4;
 /// What a value is taken for before any was seen.
 const FIRST_GUESS: u64 = 32 << 10;
 
@@ -105,6 +107,8 @@ struct Manner {
     fields_expire: bool,
     /// What is added to `SCAN`.
     scan: Vec<Vec<u8>>,
+    /// Whether the sizes of values are asked for first.
+    sizes: bool,
     /// Whether names are still to be matched here.
     match_names: bool,
     /// Whether each question wants to be announced, since the slot is not the node's own yet.
@@ -128,6 +132,8 @@ impl Manner {
 /// What the next replies answer.
 enum Expected {
     Names,
+    /// The sizes of the values of the keys that `SCAN` told last.
+    Sizes,
     /// So many keys, two replies each.
     Keys(usize),
 }
@@ -141,6 +147,10 @@ struct Chunk {
     before: u64,
     asked: usize,
     told: usize,
+    /// Whether the sizes of its values are known, or not asked for.
+    sized: bool,
+    /// Those that are too big for `DUMP`, in order.
+    big: Vec<usize>,
 }
 
 impl Chunk {
@@ -308,6 +318,7 @@ impl Worker {
         }
         let mut manner = self.manner(&mut link)?;
         (manner.match_names, manner.asking) = (true, sweep.asking);
+        manner.sizes = false;
         let databases: Vec<Db> = match info.is_known() {
             true => info.keyspaces().into_keys().collect(),
             false => vec![Db(0)],
@@ -364,6 +375,7 @@ impl Worker {
             value: if read == Read::Typed { "TYPE" } else { "DUMP" },
             fields_expire: false,
             scan: vec![],
+            sizes: self.shared.options.sizes_first && read == Read::Dump,
             match_names: false,
             asking: false,
         };
@@ -377,6 +389,12 @@ impl Worker {
                 _ if resp::redirect(detail.as_bytes()).is_some() => {}
                 error => return Err(error),
             }
+        }
+        if manner.sizes
+            && let Reply::Error(detail) = link.try_ask(&["MEMORY", "USAGE", "keystar:none"])?
+        {
+            // Where it is not granted, a value is found to be big when it comes.
+            manner.sizes = resp::redirect(detail.as_bytes()).is_some();
         }
         let fields = ["HPEXPIRETIME", "keystar:none", "FIELDS", "1", "f"];
         manner.fields_expire = match link.try_ask(&fields)? {
@@ -436,6 +454,7 @@ impl Worker {
             match run.expected.pop_front() {
                 None => return Ok(()),
                 Some(Expected::Names) => self.take_names(link, manner, run)?,
+                Some(Expected::Sizes) => self.take_sizes(link, run)?,
                 Some(Expected::Keys(mut count)) => {
                     let mut bytes = 0;
                     while count > 0 {
@@ -476,7 +495,7 @@ impl Worker {
         if let (false, Some(cursor)) = (run.asking, run.next) {
             let max = if run.yielded < 0.1 { MAX_COUNT_FILTERED } else { MAX_COUNT };
             let count = ((limit as f64 / run.yielded) as usize).clamp(10, max);
-            if run.unasked <= limit {
+            if run.unasked + run.unsized_keys <= limit {
                 let mut digits = (itoa::Buffer::new(), itoa::Buffer::new());
                 let mut command = vec![
                     b"SCAN".as_slice(),
@@ -498,9 +517,11 @@ impl Worker {
             }
             let mut left = room;
             for chunk in &mut run.chunks {
-                while left > 0 && chunk.asked < chunk.ends.len() {
+                while left > 0 && chunk.sized && chunk.asked < chunk.ends.len() {
                     let name = chunk.name(chunk.asked);
-                    for question in [manner.expiry, manner.value] {
+                    // What is too big to be dumped is asked for its type, and read by that.
+                    let is_big = chunk.big.binary_search(&chunk.asked).is_ok();
+                    for question in [manner.expiry, if is_big { "TYPE" } else { manner.value }] {
                         if manner.asking {
                             link.push(&["ASKING"]);
                         }
@@ -570,14 +591,49 @@ impl Worker {
         for _ in 0..count {
             let Token::Bulk(len) = link.token()? else { return Err(link.protocol(odd).into()) };
             let name = link.bulk(len)?;
-            if !manner.match_names || filter.allows_key(name) {
-                chunk.push(name);
-            } else {
+            if manner.match_names && !filter.allows_key(name) {
                 self.batch.remarks.skip("filter");
+            } else if self.recent.contains(run.db.0, name) {
+                // Not asked for again: so a list is told to its end at some time, however often the
+                // connection breaks before.
+                self.batch.remarks.skip("repeat");
+            } else {
+                chunk.push(name);
             }
         }
-        run.unasked += chunk.ends.len();
+        let count = chunk.ends.len();
+        chunk.sized = !manner.sizes || count == 0;
+        if chunk.sized {
+            run.unasked += count;
+        } else {
+            run.unsized_keys += count;
+            for at in 0..count {
+                link.push(&[b"MEMORY".as_slice(), b"USAGE", chunk.name(at)]);
+            }
+            run.expected.push_back(Expected::Sizes);
+        }
         run.chunks.push_back(chunk);
+        Ok(())
+    }
+
+    /// Reads how much memory values take, which is about what they are, or more.
+    fn take_sizes(&mut self, link: &mut Link, run: &mut Run) -> Result<(), Halt> {
+        let limit = self.shared.options.max_value_bytes.saturating_mul(MEMORY_FACTOR);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let Some(chunk) = run.chunks.iter_mut().find(|chunk| !chunk.sized) else {
+            return Err(link.protocol("more answers than questions").into());
+        };
+        for at in 0..chunk.ends.len() {
+            // One that is gone or has moved is told so when it is asked for.
+            if let Token::Integer(bytes) = link.token()?
+                && bytes > limit
+            {
+                chunk.big.push(at);
+            }
+        }
+        chunk.sized = true;
+        run.unsized_keys -= chunk.ends.len();
+        run.unasked += chunk.ends.len();
         Ok(())
     }
 
@@ -587,6 +643,7 @@ impl Worker {
             if let Some(mut chunk) = run.chunks.pop_front() {
                 chunk.names.clear();
                 chunk.ends.clear();
+                chunk.big.clear();
                 (chunk.asked, chunk.told) = (0, 0);
                 run.spare.push(chunk);
             }
@@ -638,7 +695,7 @@ impl Worker {
                 self.by_type_here(manner, run.db, name, expires_at, None)?;
             }
             Token::Status(b"none") => self.batch.remarks.skip("gone"),
-            Token::Status(kind) if manner.value == "TYPE" => {
+            Token::Status(kind) => {
                 let kind = String::from_utf8_lossy(kind).into_owned();
                 let name = name.to_vec();
                 self.by_type_here(manner, run.db, name, expires_at, Some(kind))?;
@@ -900,6 +957,8 @@ struct Run {
     expected: VecDeque<Expected>,
     /// Keys whose values were not asked for yet.
     unasked: usize,
+    /// Keys whose values' sizes were asked for and are not here yet.
+    unsized_keys: usize,
     /// Keys whose values were asked for and are not here yet.
     under_way: usize,
     /// How many keys come for each that `SCAN` is asked for: few where the server filters.
@@ -917,6 +976,7 @@ impl Run {
             spare: Vec::new(),
             expected: VecDeque::new(),
             unasked: 0,
+            unsized_keys: 0,
             under_way: 0,
             yielded: 1.0,
         }

@@ -2,6 +2,7 @@
 
 use keystar_extract::{Read, ScanOptions};
 use keystar_kit::generate::{Shape, write};
+use keystar_kit::places::installed;
 use keystar_kit::redis::{Connection, Redis as Server};
 
 use keystar_rdb::Value;
@@ -96,4 +97,40 @@ fn without_clocks(mut gathered: Gathered) -> Gathered {
         }
     }
     gathered
+}
+
+/// Other servers, whose dumps are of other versions and families, and whose fields expire.
+#[test]
+fn other_servers_are_read_too() {
+    for (program, fields_expire) in
+        [("redis-server-8", true), ("valkey-server-8", false), ("valkey-server", true)]
+    {
+        let program = installed(&format!("tools/bin/{program}")).unwrap();
+        let server = Server::start_program(&program, None).unwrap();
+        let mut connection = server.connect().unwrap();
+        // What is big is told by what it takes in a dump.
+        connection.command(&["CONFIG", "SET", "rdbcompression", "no"]).unwrap();
+        for n in 0..300 {
+            let n = n.to_string();
+            connection.command(&["RPUSH", &format!("list:{n}"), "a", &n]).unwrap();
+            connection.command(&["HSET", &format!("hash:{n}"), "f", &n, "g", "v"]).unwrap();
+            connection.command(&["XADD", &format!("stream:{n}"), "5-1", "f", &n]).unwrap();
+            connection.command(&["HSET", "big", &n, &"v".repeat(500)]).unwrap();
+            if fields_expire {
+                let at = 4_102_444_800_000_u64.to_string();
+                for key in [&format!("hash:{n}"), "big"] {
+                    let field = if key == "big" { &n } else { "f" };
+                    let command = ["HPEXPIREAT", key, &at, "FIELDS", "1", field];
+                    connection.command(&command).unwrap();
+                }
+            }
+        }
+        let expected = saved(&server).sorted();
+        assert_eq!(expected.records.len(), 901, "{}", program.display());
+        let small = ScanOptions::default().with_batch_bytes(9000).with_max_value_bytes(10_000);
+        let found = scan(&server, small.clone()).sorted();
+        assert!(found.parts > 3, "{} parts", found.parts);
+        found.assert_same(&expected);
+        scan(&server, small.with_read(Read::Typed)).sorted().assert_same(&expected);
+    }
 }
