@@ -431,6 +431,13 @@ fn blocks() -> Vec<Block> {
         text(
             "## Values over 400 KB\n\n`oversize` is `reject` by default. `split` cuts the value into parts, each an item with as many elements as fit: the first has the key of the whole, part 7 has `#00000007` after the sort key, or after the partition key where there is no sort key. Every part has its number (`part`) and how many elements, or bytes of a string, come before (`start`); the last has how many parts there are (`parts`). `offload` writes the value beside the items, a string as its bytes (`.bin`), other types as the lines that `split` would make (`.jsonl`), and the item has an attribute `offload` with the file's `name`, `bytes` and `sha256`.",
         ),
+        text(
+            "## The table\n\n`[table]` says what the key is, which every item must have; the name is that of `--to` where that names a table. The rest holds where a table is made or loaded for you: an import and `--create-table` make it with key, `indexes`, `billing`, `encryption` and the limits and warm throughput of units a second; what would cost or get in the way during the load (expiry by `ttl_attribute`, `point_in_time_recovery`, `tags`, `stream`, `deletion_protection`) is set once the items are in it, also in a table that was there before. All settings may be left out; what they are without is in the comments.",
+        ),
+        case(
+            "[table]\nname = \"users\"\nkey = { partition = { name = \"pk\", type = \"S\" }, sort = { name = \"sk\", type = \"S\" } }\nbilling = \"on-demand\"        # or { provisioned = { read_units = 100, write_units = 1000 } }\nttl_attribute = \"ttl\"        # the attribute with the expiry\nindexes = [{ name = \"by-email\", key.partition = { name = \"email\" }, projection = \"keys-only\" }]\n\n[table.settings]\nencryption = \"owned\"         # by DynamoDB; \"managed\" by AWS in the account; or a key's ARN, id or alias\nmax_read_units = 10000       # on demand: no limit\nmax_write_units = 40000      # on demand: no limit\nwarm_read_units = 12000      # at once, from the first second: what DynamoDB gives\nwarm_write_units = 40000     # the same\nexpire = true                # time to live is switched on\npoint_in_time_recovery = true # false\ndeletion_protection = true   # false\nstream = \"new-and-old\"       # or \"keys\", \"new\", \"old\"; none\ntags = { team = \"cache\" }     # none\n\n[defaults]\nsk = \"VALUE\"",
+            record("counter", string("6867")),
+        ),
     ]
 }
 
