@@ -232,7 +232,7 @@ impl Redis {
                 Err(error) => last = Some(error),
             }
         }
-        Err(last.unwrap_or_else(|| Error::Url { reason: "no Sentinel is named" }))
+        Err(last.unwrap_or(Error::Url { reason: "no Sentinel is named" }))
     }
 
     fn ask_sentinel(&self, sentinel: &Address, name: &str) -> Result<Shard, Error> {

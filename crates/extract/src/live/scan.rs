@@ -218,7 +218,7 @@ pub(crate) struct Shared {
     /// Bytes of values that were read.
     pub(crate) bytes: AtomicU64,
     /// Batches to be filled again.
-    pool: Mutex<Vec<Box<Batch>>>,
+    pool: Mutex<Vec<Batch>>,
     stopped: AtomicBool,
     bell: (Mutex<()>, Condvar),
     /// By thread, what ends its connections.
@@ -244,10 +244,10 @@ impl Shared {
     /// An empty batch, with the room of one that was used before.
     pub(crate) fn batch(&self) -> Box<Batch> {
         let used = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        used.unwrap_or_default()
+        Box::new(used.unwrap_or_default())
     }
 
-    fn give_back(&self, mut batch: Box<Batch>) {
+    fn give_back(&self, mut batch: Batch) {
         batch.clear();
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         if pool.len() < 16 {
@@ -380,7 +380,7 @@ impl RedisScan {
 
     fn hand_over(&mut self, full: Batch, batch: &mut Batch, whole: bool) {
         let used = std::mem::replace(batch, full);
-        self.shared.give_back(Box::new(used));
+        self.shared.give_back(used);
         self.keys += batch.packed.len() as u64;
         for packed in &mut batch.packed {
             if let Packed::Part(_, ordinal) | Packed::Failed(_, Some(ordinal)) = packed {
