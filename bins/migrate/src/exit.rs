@@ -78,6 +78,10 @@ impl From<Error> for Failure {
             Error::Source(source) => (Self::SOURCE, source.hint()),
             Error::Export(export) => (Self::SOURCE, export.hint().map(str::to_owned)),
             Error::Mapping(_) => (Self::MAPPING, None),
+            Error::Target(keystar_transfer::Error::TableMissing { .. }) => {
+                let create = "look at the name and the region; --create-table makes the table";
+                (Self::TARGET, Some(create.to_owned()))
+            }
             Error::Target(target) => {
                 (Self::TARGET, Some(target.hint().unwrap_or(RESUME).to_owned()))
             }

@@ -19,6 +19,9 @@ const BAR_EVERY: Duration = Duration::from_millis(100);
 const LINE_EVERY: Duration = Duration::from_secs(5);
 const TEMPLATE: &str =
     "{msg:>9} [{bar:32.green}] {percent:>3}%  {bytes}/{total_bytes}  {prefix} keys  eta {eta}";
+/// Of a source that knows how many keys it has, but not how many bytes.
+const KEYS_TEMPLATE: &str =
+    "{msg:>9} [{bar:32.green}] {percent:>3}%  {prefix} of {human_len} keys  eta {eta}";
 
 /// Watches a job until it is dropped.
 #[derive(Debug)]
@@ -64,21 +67,35 @@ fn line(what: &str, progress: &Progress) {
         bytes = progress.source_bytes(),
         total_bytes = progress.total_bytes(),
         keys = progress.records(),
+        total_keys = progress.total_records(),
         "progress"
     );
 }
 
 fn bar(what: &'static str, progress: Arc<Progress>) -> Box<dyn FnMut()> {
-    let style = ProgressStyle::with_template(TEMPLATE)
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("=> ");
-    let bar = ClearedBar(ProgressBar::new(0).with_style(style).with_message(what));
+    let bar = ClearedBar(ProgressBar::new(0).with_style(style(TEMPLATE)).with_message(what));
+    let mut by_keys = false;
     Box::new(move || {
-        bar.0.set_length(progress.total_bytes().max(1));
-        bar.0.set_position(progress.source_bytes());
+        let (bytes, keys) = (progress.total_bytes(), progress.total_records());
+        if !by_keys && bytes == 0 && keys > 0 {
+            by_keys = true;
+            bar.0.set_style(style(KEYS_TEMPLATE));
+        }
+        let (length, position) = match by_keys {
+            true => (keys.max(progress.records()), progress.records()),
+            false => (bytes.max(1), progress.source_bytes()),
+        };
+        bar.0.set_length(length);
+        bar.0.set_position(position);
         let rate = progress.records() as f64 / bar.0.elapsed().as_secs_f64().max(0.001);
         bar.0.set_prefix(format!("{} ({rate:.0}/s)", progress.records()));
     })
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
 }
 
 /// Leaves the terminal as it was: the summary that follows says more.

@@ -80,7 +80,7 @@ pub fn compare_format(
 ) -> Result<FormatComparison, Error> {
     let mut found = FormatComparison::default();
     let theirs = read(export, mapping.table(), &mut found)?;
-    progress.start(source.total_bytes());
+    progress.start_source(source);
     let work = Comparing { mapper: Mapper::new(mapping), table: mapping.table(), theirs: &theirs };
     let (mut seen, mut first, mut records) = (BTreeSet::new(), None, 0);
     let ended = convey(source, jobs, interrupt, &work, |compared: Compared, batch| {

@@ -152,6 +152,16 @@ impl Input {
         }
     }
 
+    /// Sees to it that a live server lets us in, before anything is begun.
+    #[cfg_attr(not(feature = "live"), allow(unused_variables, reason = "of a live server only"))]
+    pub(crate) fn prepare(&self, reach: &Reach) -> Result<(), keystar_extract::Error> {
+        #[cfg(feature = "live")]
+        if let Kind::Live(url) = self.kind() {
+            Redis::connect(&url.parse()?, &reach.access)?;
+        }
+        Ok(())
+    }
+
     /// Opens it at its beginning.
     ///
     /// # Errors

@@ -284,7 +284,7 @@ pub fn inspect(
     progress: &Progress,
 ) -> Result<Inspection, Error> {
     let source_bytes = source.total_bytes();
-    progress.start(source_bytes);
+    progress.start_source(source);
     let work = Looking::new(options);
     let mut whole = Whole::new(options.top);
     let ended = convey(source, options.jobs, interrupt, &work, |seen, batch| {

@@ -62,6 +62,8 @@ pub use inspect::{
     TypeRow, inspect,
 };
 pub use load::{By, Load, Loaded, Present};
+#[cfg(feature = "live")]
+pub use migration::verify_table;
 pub use migration::{
     MigrationOptions, MigrationSpec, Status, migrate, recorded, status, verify_run, work_dir,
 };
@@ -77,8 +79,6 @@ pub use restore::{RestoreOptions, restore};
 #[cfg(feature = "live")]
 pub use sample::{Sampled, verify_sample};
 pub use selection::Selection;
-#[cfg(feature = "live")]
-pub use migration::verify_table;
 #[cfg(feature = "live")]
 pub use table::TableReader;
 pub use tally::{Bucket, Key, Sample};

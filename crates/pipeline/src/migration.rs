@@ -433,7 +433,11 @@ fn migrate_one(
     let work = WorkDir::new(work_dir(&spec.to, options.work.as_deref())?);
     let run = Run::new(spec, options.now);
     let target = Target::find(spec, &spec.mapping(options)?, options)?;
-    let (run, resumed) = work.open(run, options.start, || target.prepare())?;
+    let ready = || {
+        spec.from.prepare(&options.reach).map_err(Error::Source)?;
+        target.prepare()
+    };
+    let (run, resumed) = work.open(run, options.start, ready)?;
     if let (true, Some(report)) = (resumed, work.report()?) {
         return Ok(report);
     }
@@ -571,7 +575,7 @@ impl<'r> Session<'r> {
         progress: &Progress,
     ) -> Result<Ended, Error> {
         let Some(mut source) = self.source.take() else { return Ok(Ended::Complete) };
-        progress.start(source.total_bytes());
+        progress.start_source(source.as_ref());
         let encoders = Encoders::of(self.sink.as_ref(), jobs);
         let work = Copying { mapping: self.mapping, mapper: Mapper::new(self.mapping), encoders };
         convey(source.as_mut(), jobs, interrupt, &work, |copied, batch| {

@@ -260,7 +260,7 @@ pub fn plan(
 ) -> Result<Plan, Error> {
     let mapping = mapping.with_as_of(options.as_of);
     let source_bytes = source.total_bytes();
-    progress.start(source_bytes);
+    progress.start_source(source);
     let sampler = Sampler::new(&options.import)?;
     let work = Planning {
         mapper: Mapper::new(&mapping),

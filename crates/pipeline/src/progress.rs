@@ -1,11 +1,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use keystar_extract::Source;
+
 /// How far a job is; shared with whoever shows it.
 #[derive(Debug, Default)]
 pub struct Progress {
     source_bytes: AtomicU64,
     total_bytes: AtomicU64,
     records: AtomicU64,
+    total_records: AtomicU64,
 }
 
 impl Progress {
@@ -24,8 +27,19 @@ impl Progress {
         self.records.load(Ordering::Relaxed)
     }
 
+    /// Records in all, as far as the source says so; 0 while that is unknown.
+    pub fn total_records(&self) -> u64 {
+        self.total_records.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn start(&self, total_bytes: Option<u64>) {
         self.total_bytes.store(total_bytes.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// A source that knows its keys, but not its bytes, is measured by keys.
+    pub(crate) fn start_source(&self, source: &dyn Source) {
+        self.start(source.total_bytes());
+        self.total_records.store(source.total_keys().unwrap_or(0), Ordering::Relaxed);
     }
 
     /// For threads that each know only their own part.

@@ -228,23 +228,33 @@ impl<'v, 'w> Restorer<'v, 'w> {
         let mut texts = Vec::new();
         if unmapped.kind == Kind::Stream {
             // What is not an entry comes last in the file, and is needed first.
-            read_beside(mapping, |name| reader.offload(name), (unmapped, pointer), |piece| match piece {
-                Beside::Item(Unmapped { fragment: Fragment::Part(part), .. })
-                    if part.count.is_some() =>
-                {
-                    self.head(&part.piece)
-                }
-                _ => Ok(()),
-            })?;
+            read_beside(
+                mapping,
+                |name| reader.offload(name),
+                (unmapped, pointer),
+                |piece| match piece {
+                    Beside::Item(Unmapped { fragment: Fragment::Part(part), .. })
+                        if part.count.is_some() =>
+                    {
+                        self.head(&part.piece)
+                    }
+                    _ => Ok(()),
+                },
+            )?;
         }
-        let wrong = read_beside(mapping, |name| reader.offload(name), (unmapped, pointer), |piece| match piece {
-            Beside::Bytes(bytes, _) => self.piece(&text(bytes)),
-            Beside::Item(item) if item.value().is_none() => {
-                texts.push(item);
-                Ok(())
-            }
-            Beside::Item(item) => self.elements(item),
-        })?;
+        let wrong = read_beside(
+            mapping,
+            |name| reader.offload(name),
+            (unmapped, pointer),
+            |piece| match piece {
+                Beside::Bytes(bytes, _) => self.piece(&text(bytes)),
+                Beside::Item(item) if item.value().is_none() => {
+                    texts.push(item);
+                    Ok(())
+                }
+                Beside::Item(item) => self.elements(item),
+            },
+        )?;
         let wrong = match (wrong, texts.is_empty()) {
             (Some(wrong), _) => Some(format!("the file {} {wrong}", pointer.name)),
             (None, true) => None,

@@ -90,7 +90,7 @@ pub fn verify_sample(
     }
     let begun = Instant::now();
     let mut source = (options.open)().map_err(Error::Source)?;
-    progress.start(source.total_bytes());
+    progress.start_source(source.as_ref());
     let work = Choosing {
         mapper: Mapper::new(options.mapping),
         reverse: Reverse::new(options.mapping, options.held.format()),
@@ -98,7 +98,7 @@ pub fn verify_sample(
     };
     let mut chosen: BTreeMap<u64, Chosen> = BTreeMap::new();
     let mut of = 0;
-    let source_name = if options.ordered { "dump" } else { "server" };
+    let source_name = if options.ordered { "dump" } else { "source" };
     let mut found = Verification::between(source_name, options.held.name());
     let ended = convey(source.as_mut(), options.jobs, interrupt, &work, |seen: Seen, batch| {
         of += seen.records;

@@ -26,7 +26,7 @@ const SHOWN: usize = 20;
 pub struct Verification {
     /// Whether both sides were read to their ends.
     pub complete: bool,
-    /// What the source is: `dump` or `server`.
+    /// What the source is called: `dump` or `source`.
     pub source: String,
     /// What it was compared with: `files` or `table`.
     pub held: String,

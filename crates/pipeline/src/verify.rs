@@ -248,6 +248,7 @@ impl<'v> Verifier<'v> {
         let options = self.options;
         let mut source = (options.open)().map_err(Error::Source)?;
         let stored = options.held.stored_bytes();
+        progress.start_source(source.as_ref());
         progress.start(source.total_bytes().map(|bytes| bytes + stored));
         let work = DumpSide {
             mapper: Mapper::new(options.mapping),
@@ -1032,7 +1033,7 @@ struct Sides {
 
 impl Sides {
     fn of(options: &VerifyOptions<'_>) -> Self {
-        let source = if options.ordered { "dump" } else { "server" };
+        let source = if options.ordered { "dump" } else { "source" };
         Self { source, held: options.held.name(), ordered: options.ordered }
     }
 

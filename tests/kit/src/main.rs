@@ -10,6 +10,7 @@ use std::process::{Command, ExitCode};
 use clap::{Parser, Subcommand, ValueEnum};
 use keystar_kit::bench::{self, Plan};
 use keystar_kit::bench_elt;
+use keystar_kit::bench_live;
 use keystar_kit::generate::{self, Shape};
 use keystar_kit::measure;
 
@@ -79,6 +80,33 @@ enum Verb {
         hash_bytes: u64,
         /// Also put the table into this page, between its marks
         #[arg(long, value_name = "PAGE")]
+        write: Option<PathBuf>,
+        /// Fail when a target is missed
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Run migrate between live servers, against Python and redis-benchmark, and print the table
+    BenchLive {
+        /// The release build of migrate
+        #[arg(long)]
+        migrate: PathBuf,
+        /// Where to write a gigabyte
+        #[arg(long)]
+        folder: PathBuf,
+        /// Rounds of the comparison
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// Hashes in the server
+        #[arg(long, default_value_t = 1_000_000)]
+        records: u64,
+        /// Of these, how many the Python job reads
+        #[arg(long, default_value_t = 30_000)]
+        python_records: u64,
+        /// Items that are written live
+        #[arg(long, default_value_t = 100_000)]
+        live_records: u64,
+        /// Also put the table into this page, between its marks
+        #[arg(long)]
         write: Option<PathBuf>,
         /// Fail when a target is missed
         #[arg(long)]
@@ -183,6 +211,29 @@ fn run(verb: Verb) -> io::Result<ExitCode> {
             let plan = bench_elt::Plan { elt, kit, folder, rounds, customers, series, spark };
             let report = bench_elt::run(&plan)?;
             return publish(&report, write, "scripts/bench-elt", strict);
+        }
+        Verb::BenchLive {
+            migrate,
+            folder,
+            rounds,
+            records,
+            python_records,
+            live_records,
+            write,
+            strict,
+        } => {
+            let kit = std::env::current_exe()?;
+            let plan = bench_live::Plan {
+                migrate,
+                kit,
+                folder,
+                rounds,
+                records,
+                python_records,
+                live_records,
+            };
+            let report = bench_live::run(&plan)?;
+            return publish(&report, write, "scripts/bench-live", strict);
         }
     }
     Ok(ExitCode::SUCCESS)
