@@ -1,13 +1,27 @@
 //! What the documents show is what happens.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use keystar_mapping::Mapping;
 
 use crate::{migrate, root, text};
 
-const WITH_MAPPINGS: [&str; 2] =
-    ["docs/guides/choose-a-mapping.md", "docs/tutorial/first-migration.md"];
+const WITH_MAPPINGS: [&str; 3] = [
+    "docs/guides/choose-a-mapping.md",
+    "docs/guides/migrate-a-live-redis.md",
+    "docs/tutorial/first-migration.md",
+];
+
+const WITH_COMMANDS: [&str; 8] = [
+    "README.md",
+    "docs/guides/choose-a-mapping.md",
+    "docs/guides/compare-format.md",
+    "docs/guides/elasticache.md",
+    "docs/guides/import.md",
+    "docs/guides/migrate-a-live-redis.md",
+    "docs/guides/resume.md",
+    "docs/tutorial/first-migration.md",
+];
 
 /// The blocks of a page that are fenced as `language`.
 fn blocks(page: &str, language: &str) -> Vec<String> {
@@ -35,6 +49,37 @@ fn mappings_in_the_documents_hold() {
         }
     }
     assert!(found >= 3, "{found} mappings found");
+}
+
+#[test]
+fn commands_in_the_documents_are_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut found = 0;
+    for page in WITH_COMMANDS {
+        let blocks = [blocks(page, "sh"), blocks(page, "console")].concat();
+        for line in blocks.iter().flat_map(|block| joined(block)) {
+            let line = line.trim().trim_start_matches("$ ");
+            if !line.starts_with("migrate ") {
+                continue;
+            }
+            found += 1;
+            // Asked for help, the program looks at its arguments and does nothing else.
+            let asked = format!("migrate() {{ \"$MIGRATE\" \"$@\" --help; }}\n{line}");
+            let output = Command::new("bash")
+                .args(["-c", &asked])
+                .env("MIGRATE", env!("CARGO_BIN_EXE_migrate"))
+                .current_dir(dir.path())
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{page}: {line}\n{}", text(&output.stderr));
+        }
+    }
+    assert!(found >= 30, "{found} commands found");
+}
+
+/// The lines of a shell block, those that go on joined.
+fn joined(block: &str) -> Vec<String> {
+    block.replace("\\\n", " ").lines().map(str::to_owned).collect()
 }
 
 #[test]
