@@ -169,23 +169,46 @@ fn an_import_into_a_table_that_exists_or_from_a_bucket_that_does_not() {
     imports.job(&redis.url(), "region").refused(5, &["us-west-2"]);
 }
 
-/// An index wants text where some items have a number.
+/// What cannot be carried is set aside before; these items somebody else has put into the files.
 #[test]
 fn an_import_of_bad_items_names_them() {
     let redis = filled(KEYS);
     let imports = Imports::new();
-    let mapping = imports.world.path("mapping.toml");
-    std::fs::write(
-        &mapping,
-        "[table]\nkey.partition = { name = \"key\" }\n\
-         indexes = [{ name = \"by-value\", key.partition = { name = \"value\" } }]\n",
-    )
-    .unwrap();
-    let job = imports.job(&redis.url(), "partly").with(&["--mapping", mapping.to_str().unwrap()]);
-    let ended = job.end(&[]);
-    eprintln!("{ended:?}");
-    assert_eq!(ended.code, Some(1), "{}{}", ended.stderr, ended.stdout);
-    assert!(ended.stdout.contains("refused"), "{}", ended.stdout);
-    assert!(ended.stdout.contains("s3://stage/partly/data/"), "{}", ended.stdout);
-    assert!(ended.stdout.contains("ItemValidationError"), "{}", ended.stdout);
+    let expected = items(&mut redis.connect().unwrap());
+    let bad = "{\"Item\":{\"key\":{\"N\":\"7\"}}}\n{\"Item\":{\"other\":{\"S\":\"x\"}}}\n";
+    // A run that has staged its files and may not begin its import.
+    let staged = |name: &str| {
+        let job = imports.job(&redis.url(), name).with(&["--compress", "none"]);
+        imports.double.refuse("ImportTable", "AccessDeniedException");
+        job.refused(5, &["not allowed to call", "ImportTable", "IAM policy"]);
+        let keys = imports.s3.keys("stage", &format!("{name}/data/")).unwrap();
+        assert!(!keys.is_empty());
+        (job, keys)
+    };
+
+    let (job, keys) = staged("foreign");
+    imports.s3.put("stage", "foreign/data/zzz.json", bad.as_bytes()).unwrap();
+    let ended = job.end(&["--resume"]).expect_code(&[5]).unwrap();
+    assert!(ended.stderr.contains("data/zzz.json: the manifest does not know"), "{}", ended.stderr);
+    assert!(!keys.contains(&"foreign/data/zzz.json".to_owned()));
+
+    let (job, keys) = staged("partly");
+    let good = imports.s3.get("stage", &keys[0]).unwrap();
+    imports.s3.put("stage", &keys[0], &[&good, bad.as_bytes()].concat()).unwrap();
+    let ended = job.end(&["--resume"]).expect_code(&[1]).unwrap();
+    for word in ["ItemValidationError", "2 refused", &keys[0]] {
+        assert!(ended.stdout.contains(word), "no {word:?} in: {}", ended.stdout);
+    }
+    // The good ones are there.
+    let found = table(&mut imports.double.tables().connect().unwrap(), "partly");
+    crate::target::same(&found, &expected);
+
+    // Nothing but bad items.
+    let (job, keys) = staged("nothing");
+    for key in keys {
+        imports.s3.put("stage", &key, bad.as_bytes()).unwrap();
+    }
+    let ended = job.end(&["--resume"]).expect_code(&[5]).unwrap();
+    assert!(ended.stderr.contains("table nothing was not loaded"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("ItemValidationError"), "{}", ended.stderr);
 }

@@ -109,7 +109,7 @@ fn a_server_with_users_that_wants_certificates() {
 #[test]
 fn a_cluster_and_its_replicas() {
     let cluster = Cluster::start(1).unwrap();
-    fill_cluster(&cluster, KEYS);
+    fill_cluster(&cluster, KEYS, true);
     let primaries: Vec<_> = cluster.nodes[..3].iter().collect();
     let expected = cluster_items(&primaries);
     assert_eq!(expected.len(), KEYS);

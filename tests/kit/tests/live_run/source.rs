@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use keystar_kit::random::Random;
 use keystar_kit::redis::{Connection, Redis, Reply};
 use keystar_kit::redis_cluster::Cluster;
 use serde_json::{Value, json};
@@ -24,9 +25,12 @@ fn record(n: usize) -> (String, Vec<Vec<u8>>) {
         2 => (format!("list:{n}"), words(format!("RPUSH _ first {n} first -1.5 l{n}"))),
         3 => (format!("set:{n}"), words(format!("SADD _ red {n} green ünï"))),
         4 => (format!("zset:{n}"), words(format!("ZADD _ 1.5 ann {n} bob -3 cat"))),
-        5 => (format!("hash:{n}"), words(format!("HSET _ name Ann{n} age {} longitude -48.711598", n % 90))),
+        5 => (
+            format!("hash:{n}"),
+            words(format!("HSET _ name Ann{n} age {} longitude -48.711598", n % 90)),
+        ),
         6 => (format!("stream:{n}"), words(format!("XADD _ {}-1 sensor {n} tag a tag b", n + 1))),
-        7 => (format!("long:{n}"), words(format!("SET _ {}", format!("{n:08}-").repeat(600)))),
+        7 => (format!("long:{n}"), words(format!("SET _ {}", letters(n, 6000)))),
         _ => {
             let raw = [&n.to_be_bytes()[..], &[0xff, 0x00, 0xfe]].concat();
             (format!("raw:{n}"), vec![b"SET".to_vec(), Vec::new(), raw])
@@ -34,6 +38,12 @@ fn record(n: usize) -> (String, Vec<Vec<u8>>) {
     };
     command[1] = name.clone().into_bytes();
     (name, command)
+}
+
+/// Text that servers cannot compress, so that data of a few megabytes is read in many pieces.
+fn letters(n: usize, count: usize) -> String {
+    let mut random = Random::nth(5, n as u64);
+    (0..count).map(|_| char::from(b'0' + random.below(75) as u8)).collect()
 }
 
 /// When the `n`th key expires: some never do, some at a full second, some between two.
@@ -45,12 +55,12 @@ fn expiry(n: usize) -> Option<u64> {
     }
 }
 
-fn put(number: usize, mut command: impl FnMut(&[Vec<u8>])) {
-    let (name, words) = record(number);
-    command(&words);
-    if let Some(at) = expiry(number) {
-        command(&[b"PEXPIREAT".to_vec(), name.into_bytes(), at.to_string().into_bytes()]);
-    }
+/// The commands that make the `n`th key.
+fn commands(n: usize) -> Vec<Vec<Vec<u8>>> {
+    let (name, words) = record(n);
+    let expire = expiry(n)
+        .map(|at| vec![b"PEXPIREAT".to_vec(), name.into_bytes(), at.to_string().into_bytes()]);
+    [words].into_iter().chain(expire).collect()
 }
 
 /// Puts keys of every type into databases 0 (most of them), 1 and 3.
@@ -58,18 +68,21 @@ pub(crate) fn fill(connection: &mut Connection, keys: usize) {
     for (db, part) in [("1", keys / 10), ("3", keys / 10), ("0", keys - 2 * (keys / 10))] {
         connection.command(&["SELECT", db]).unwrap();
         for n in 0..part {
-            put(n, |words| drop(connection.command(words).unwrap()));
+            for words in commands(n) {
+                connection.command(&words).unwrap();
+            }
         }
     }
 }
 
-/// Puts keys of every type into a cluster, and waits until the replicas have them.
-pub(crate) fn fill_cluster(cluster: &Cluster, keys: usize) {
+/// Puts keys of every type into a cluster, and waits until the replicas have them. Keys that expire cannot be compared
+/// once their slots have moved: nodes hand each other the time that is left, which is a millisecond more or less.
+pub(crate) fn fill_cluster(cluster: &Cluster, keys: usize, with_expiry: bool) {
     let mut connections: Vec<_> =
         cluster.nodes[..3].iter().map(|node| node.connect().unwrap()).collect();
     for n in 0..keys {
-        put(n, |words| {
-            let taken = connections.iter_mut().any(|connection| match connection.command(words) {
+        for words in commands(n).into_iter().take(if with_expiry { 2 } else { 1 }) {
+            let taken = connections.iter_mut().any(|connection| match connection.command(&words) {
                 Ok(_) => true,
                 Err(error) => {
                     assert!(error.to_string().starts_with("MOVED"), "{error}");
@@ -77,7 +90,7 @@ pub(crate) fn fill_cluster(cluster: &Cluster, keys: usize) {
                 }
             });
             assert!(taken, "no node takes key {n}");
-        });
+        }
     }
     for connection in &mut connections {
         connection.command(&["WAIT", "1", "10000"]).unwrap();
@@ -160,7 +173,7 @@ fn item(connection: &mut Connection, name: &str, key: &[u8]) -> Value {
             let count = entries.len().to_string();
             let stream = json!({
                 "entries": {"L": entries}, "length": {"N": count}, "last_id": {"S": last},
-                "entries_added": {"N": count}, "first_id": {"S": last},
+                "entries_added": {"N": count}, "first_id": {"S": last}, "max_deleted_id": {"S": "0-0"},
             });
             (json!({ "M": stream }), true)
         }

@@ -81,7 +81,8 @@ fn by_key(items: impl Iterator<Item = Value>) -> Items {
 pub(crate) fn same(found: &Items, expected: &Items) {
     let missing: Vec<_> = expected.keys().filter(|key| !found.contains_key(*key)).collect();
     let extra: Vec<_> = found.keys().filter(|key| !expected.contains_key(*key)).collect();
-    let first = |keys: &[&String]| keys.iter().take(3).map(|key| (*key).clone()).collect::<Vec<_>>();
+    let first =
+        |keys: &[&String]| keys.iter().take(3).map(|key| (*key).clone()).collect::<Vec<_>>();
     assert!(
         missing.is_empty() && extra.is_empty(),
         "of {} there are {} missing, as {:?}, and {} too many, as {:?}",
@@ -92,6 +93,7 @@ pub(crate) fn same(found: &Items, expected: &Items) {
         first(&extra),
     );
     for (key, item) in expected {
-        assert_eq!(comparable(&found[key]), comparable(item), "{key}");
+        let (found, item) = (comparable(&found[key]), comparable(item));
+        assert!(found == item, "{key} is not the same:\n{found}\n{item}");
     }
 }
