@@ -414,6 +414,11 @@ impl Gather {
         table
     }
 
+    /// How many bytes were read so far, as they lie in memory.
+    pub(crate) fn bytes_told(&self) -> u64 {
+        self.given + self.bytes as u64
+    }
+
     /// Whether no part was complete so far.
     pub(crate) fn is_first(&self) -> bool {
         self.start == 0
@@ -499,7 +504,7 @@ impl Gather {
 
     /// Where the value is: elements and bytes so far.
     fn mark(&self) -> (u64, u64) {
-        (self.next, self.given + self.bytes as u64)
+        (self.next, self.bytes_told())
     }
 
     /// As many elements as fill about half a part, if they are as the last ones were.

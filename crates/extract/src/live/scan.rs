@@ -213,8 +213,6 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) keys_pace: Option<Pace>,
     pub(crate) bytes_pace: Option<Pace>,
-    /// Numbers the records.
-    pub(crate) records: AtomicU64,
     /// Bytes of values that were read.
     pub(crate) bytes: AtomicU64,
     /// Batches to be filled again.
@@ -232,7 +230,6 @@ impl Shared {
             bytes_pace: options.bytes_per_second.map(Pace::new),
             options,
             queue: Queue::default(),
-            records: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             pool: Mutex::default(),
             stopped: AtomicBool::new(false),
@@ -490,7 +487,6 @@ impl RedisScan {
             }
         }
         self.keys = position.offset;
-        self.shared.records.store(position.offset, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -704,7 +704,6 @@ impl Worker {
                 bytes = len as u64;
                 self.value_bytes = (self.value_bytes * 15 + bytes) / 16;
                 let payload = link.bulk(len)?;
-                self.shared.records.fetch_add(1, Ordering::Relaxed);
                 let number = identity(run.db, name);
                 match Frame::from_dump(run.db, Blob::from(name), payload) {
                     Ok((mut frame, family, version)) => {
@@ -806,7 +805,6 @@ impl Worker {
             return Ok(());
         }
         let kind = text.parse().unwrap_or(Kind::Module);
-        self.shared.records.fetch_add(1, Ordering::Relaxed);
         let number = identity(db, &name);
         let head = Head::new(db, Blob::from(&*name), Encoding::plain(kind))
             .with_expires_at(expires_at)
@@ -847,6 +845,7 @@ impl Worker {
         let patience = self.redis.access().patience;
         let (mut since, mut tries) = (Instant::now(), 0);
         loop {
+            let before = gather.bytes_told();
             let asked = self.side(value.db).and_then(|link| value.read(link, &mut gather));
             let outcome = match asked {
                 Ok(outcome) => outcome,
@@ -863,6 +862,11 @@ impl Worker {
                 Err(error) => return Err(error.into()),
             };
             (since, tries) = (Instant::now(), 0);
+            let bytes = gather.bytes_told() - before;
+            self.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
+            if let Some(pace) = &self.shared.bytes_pace {
+                self.wait(pace.take(bytes))?;
+            }
             let first = gather.is_first();
             for part in std::mem::take(&mut gather.ready) {
                 if part.last && part.start == 0 {
