@@ -32,6 +32,10 @@ pub struct Verification {
     pub held: String,
     /// Records of the dump that the files must hold, by type.
     pub records: BTreeMap<String, u64>,
+    /// The same, by what stands before the first colon of their keys: the first hundred prefixes
+    /// that were met, and the others.
+    #[serde(default)]
+    pub prefixes: BTreeMap<String, u64>,
     /// Records that are the same on both sides, up to the losses.
     pub same: u64,
     /// Items that are the same on both sides, of the records that are compared by items.

@@ -45,6 +45,7 @@ use crate::{
     ledger::{Entry, How, Ledger, Outcome, Side, Unit, file_and_line, line},
     mapper::{self, Fate, Mapper, Pieces, Verdict},
     names::Names,
+    rejects::escape,
     report::count,
     reverse::{Beside, Meaning, Reverse, Reversed, assemble, item_key, read_beside, text},
     tally::Key,
@@ -288,6 +289,13 @@ impl<'v> Verifier<'v> {
                 count(&mut self.found.records, kind.name(), records);
             }
         }
+        for (prefix, records) in read.prefixes {
+            let prefixes = &mut self.found.prefixes;
+            let name = format!("{}:*", escape(&prefix));
+            let known =
+                !prefix.is_empty() && (prefixes.len() < PREFIXES || prefixes.contains_key(&name));
+            count(prefixes, if known { &name } else { OTHERS }, records);
+        }
         for (reason, records) in read.filtered {
             count(&mut self.found.filtered, reason, records);
         }
@@ -404,6 +412,7 @@ struct ReadBatch {
     /// Records that can be no items, and that the run did not set aside.
     refused: Vec<(u64, Finding)>,
     records: [u64; Kind::ALL.len()],
+    prefixes: BTreeMap<Vec<u8>, u64>,
     filtered: BTreeMap<&'static str, u64>,
     losses: BTreeMap<&'static str, u64>,
     expired: u64,
@@ -486,6 +495,7 @@ impl DumpSide<'_> {
             if let Some(records) = at.and_then(|at| read.records.get_mut(at)) {
                 *records += 1;
             }
+            count_prefix(&mut read.prefixes, &head.key);
         }
         let losses = pieces.mapped.losses.iter().map(|loss| loss.kind.name());
         let as_it_is = Entry {
@@ -524,6 +534,27 @@ impl DumpSide<'_> {
                 read.refused.push((head.offset, finding));
             }
         }
+    }
+}
+
+/// Prefixes that are counted by themselves.
+const PREFIXES: usize = 100;
+/// What the keys without a prefix, and those of further prefixes, are counted as.
+const OTHERS: &str = "(others)";
+
+/// Counts a key by what stands before its first colon; an empty prefix stands for none, or for one
+/// too many.
+fn count_prefix(prefixes: &mut BTreeMap<Vec<u8>, u64>, key: &[u8]) {
+    let prefix = match key.iter().position(|byte| *byte == b':') {
+        Some(end) => key.get(..end).unwrap_or_default(),
+        None => &[],
+    };
+    let full = prefixes.len() >= PREFIXES && !prefixes.contains_key(prefix);
+    let prefix = if full { &[][..] } else { prefix };
+    // A prefix is allocated once, not once a key.
+    match prefixes.get_mut(prefix) {
+        Some(records) => *records += 1,
+        None => drop(prefixes.insert(prefix.to_vec(), 1)),
     }
 }
 
