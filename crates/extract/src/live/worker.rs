@@ -17,6 +17,7 @@ use keystar_rdb::{Blob, Context, Db, Encoding, Frame, Head, Kind, Record, UnixMi
 use super::{
     identity,
     link::{Link, Reply, Token},
+    pace::Pace,
     pieces::{Gather, Outcome, Piecewise},
     progress::Progress,
     recent::Recent,
@@ -481,7 +482,8 @@ impl Worker {
 
     /// How many keys may be under way.
     fn limit(&self) -> usize {
-        let keys = WINDOW_BYTES / self.value_bytes.max(1);
+        let bytes = self.shared.bytes_pace.as_ref().map_or(WINDOW_BYTES, Pace::portion);
+        let keys = bytes.min(WINDOW_BYTES) / self.value_bytes.max(1);
         let keys = usize::try_from(keys).unwrap_or(WINDOW_KEYS).clamp(8, WINDOW_KEYS);
         match &self.shared.keys_pace {
             Some(pace) => keys.min(usize::try_from(pace.portion()).unwrap_or(WINDOW_KEYS)),
@@ -796,8 +798,14 @@ impl Worker {
                 link.push(&[manner.expiry.as_bytes(), &name]);
                 link.push(&[b"TYPE".as_slice(), &name]);
                 link.flush()?;
-                let expires_at = link.reply()?.integer().and_then(|time| manner.moment(time));
-                (expires_at, link.reply()?.text().unwrap_or("none").to_owned())
+                let (expiry, kind) = (link.reply()?, link.reply()?);
+                for (command, reply) in [(manner.expiry, &expiry), ("TYPE", &kind)] {
+                    if let Reply::Error(detail) = reply {
+                        return Err(link.refused(command, detail).into());
+                    }
+                }
+                let expires_at = expiry.integer().and_then(|time| manner.moment(time));
+                (expires_at, kind.text().unwrap_or("none").to_owned())
             }
         };
         if text == "none" {
