@@ -30,8 +30,7 @@ pub use parts::PartState;
 pub use reject::{Reject, RejectReason};
 pub use spec::{
     AttributeSpec, Binary, Cast, DbStyle, Expired, FieldSpec, Layout, MappingSpec, NamesSpec,
-    Numbers, Oversize, RuleSpec, StreamFields, StreamImages, TableSettings,
-    TableSpec, TypeName, TypeStyle, Unmatched,
-    json_schema,
+    Numbers, Oversize, RuleSpec, StreamFields, StreamImages, TableSettings, TableSpec, TypeName,
+    TypeStyle, Unmatched, json_schema,
 };
 pub use unmap::{Assembly, Fragment, Numbered, Piece, Pointer, Unmapped, same_record, same_value};

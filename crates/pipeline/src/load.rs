@@ -75,6 +75,20 @@ pub struct Loaded {
     pub failure: Option<String>,
 }
 
+impl Loaded {
+    /// Whether all of it is in the table.
+    pub fn ok(&self) -> bool {
+        self.errors == 0 && self.failure.is_none()
+    }
+}
+
+impl Loaded {
+    /// Whether every item of the files is in the table.
+    pub fn is_whole(&self) -> bool {
+        self.errors == 0 && self.failure.is_none()
+    }
+}
+
 impl fmt::Display for Loaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [written, items, errors] = [self.written, self.items, self.errors].map(count);

@@ -395,6 +395,10 @@ pub fn migrate(
     if spec.mapping(options)?.db_style() != DbStyle::Folder {
         return migrate_one(spec, options, interrupt, progress);
     }
+    if table_name(&spec.to).is_some() {
+        let reason = "a table has no folders: choose another `db` in the mapping";
+        return Err(Error::Usage(reason.into()));
+    }
     let mut whole: Option<Report> = None;
     for db in databases(spec, &options.reach)? {
         let folder = format!("db{db}");
@@ -919,7 +923,7 @@ impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match (self.finished, self.offset) {
             (true, _) => "finished".to_owned(),
-            (false, None) => "unfinished: all is read, the files are not sealed".to_owned(),
+            (false, None) => "unfinished: all is read, the target is not finished".to_owned(),
             (false, Some(offset)) => format!(
                 "unfinished: {} of the dump are dealt with ({} as stored)",
                 text::bytes(offset),

@@ -10,6 +10,9 @@ use crate::{
 
 /// What a run needs of a server, by the way that it reads it.
 const SCAN: [&str; 2] = ["SCAN", "DUMP"];
+/// Of values that are too big for one answer, these tell the type and the pieces.
+const PIECES: [&str; 8] =
+    ["TYPE", "STRLEN", "GETRANGE", "LRANGE", "HSCAN", "SSCAN", "ZSCAN", "XRANGE"];
 const TYPED: [&str; 10] = [
     "SCAN",
     "TYPE",
@@ -154,12 +157,22 @@ impl OfNode<'_> {
                 _ => {}
             }
         }
-        let may = |command| {
-            let permission = self.node.commands.get(command);
+        let node = self.node;
+        let may = |command: &str| {
+            let permission = node.commands.get(command);
             matches!(permission, Some(Permission::Granted | Permission::Unknown))
         };
         if via != Via::Rdb && !EXPIRY.into_iter().any(may) {
             lacking.push("PEXPIRETIME or PTTL: neither is allowed".to_owned());
+        }
+        let big: Vec<_> = PIECES.into_iter().filter(|command| !may(command)).collect();
+        if via == Via::Scan && !big.is_empty() {
+            let found = format!(
+                "{}: not allowed; a value of more than 1 MiB, which is read in pieces, would stop \
+                 the run",
+                big.join(", ")
+            );
+            self.push("big values", State::Warning, found);
         }
         if lacking.is_empty() {
             self.push("rights", State::Ok, format!("{} are allowed", needed.join(", ")));

@@ -7,7 +7,7 @@ use keystar_item::{Item, KeySchema};
 use keystar_mapping::{Mapping, StreamImages, TableSettings};
 use keystar_transfer::{
     AfterLoad, Aws, AwsOptions, BulkPut, DynamoDb, Encryption, ImportJob, ImportProgress,
-    ImportReader, ImportSample, ImportSource, ItemSink, LiveOptions, LiveWriter, Mark, Offloads,
+    ImportReader, ImportSample, ImportSource, ImportStatus, ItemSink, LiveOptions, LiveWriter, Mark, Offloads,
     Place, Put, ScanTableOptions, StreamView, TableExtras, TableItems, TableName,
 };
 use serde::{Deserialize, Serialize};
@@ -298,8 +298,13 @@ impl TableTarget {
             sample.remove().map_err(Error::Target)?;
         }
         let hint = outcome.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        let failure =
-            outcome.failure.as_ref().map(|(code, words)| format!("{code}: {words}{hint}"));
+        let failure = match &outcome.failure {
+            Some((code, words)) => Some(format!("{code}: {words}{hint}")),
+            None if outcome.progress.status == ImportStatus::Cancelled => {
+                Some(format!("the import was cancelled{hint}"))
+            }
+            None => None,
+        };
         Ok(Some(Loaded {
             arn: outcome.arn.clone(),
             table: self.name.to_string(),

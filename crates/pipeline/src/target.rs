@@ -126,14 +126,19 @@ impl Target {
                     report.complete = false;
                     return Ok(());
                 };
-                if let (Some(failure), 0) = (&loaded.failure, loaded.written) {
+                // Items that were refused are told in the report. Whatever else made the service stop
+                // has left the table without items that nobody can name.
+                let stopped = loaded.written == 0 || loaded.errors == 0;
+                if let (Some(failure), true) = (&loaded.failure, stopped) {
                     return Err(Error::Load {
                         table: loaded.table.clone(),
                         reason: failure.clone(),
                     });
                 }
             }
-            table.settle()?;
+            if run.spec.load.sample.is_none() {
+                table.settle()?;
+            }
         }
         Ok(())
     }

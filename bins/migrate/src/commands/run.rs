@@ -24,9 +24,10 @@ pub(super) fn run(run: &Run, log: LogForm) -> Result<Outcome, Failure> {
     drop(watch);
     let report = report?;
     output::result(&report, &run.shown, page::report)?;
+    let all_loaded = report.loaded.as_ref().is_none_or(keystar_pipeline::Loaded::ok);
     Ok(match (report.complete, report.counts.rejected()) {
         (false, _) => Outcome::Interrupted,
-        (true, 0) => Outcome::Done,
+        (true, 0) if all_loaded => Outcome::Done,
         (true, _) => Outcome::Differences,
     })
 }
