@@ -123,8 +123,12 @@ fn by_score(low: &[u8], high: &[u8]) -> Result<impl Fn(f64) -> bool, Fault> {
     })
 }
 
-/// Whether a member lies between two bounds such as `[a` and `+`.
-fn by_text<'a>(low: &'a [u8], high: &'a [u8]) -> Result<impl Fn(&[u8]) -> bool + 'a, Fault> {
+/// Whether a member is not before the lower of two bounds such as `[a` and `+`, and whether it is
+/// not behind the higher one.
+fn by_text<'a>(
+    low: &'a [u8],
+    high: &'a [u8],
+) -> Result<impl Fn(&[u8]) -> (bool, bool) + 'a, Fault> {
     type Bound<'a> = (Option<&'a [u8]>, bool, bool);
     // The text; whether it is within; whether this is above everything.
     let bound = |text: &'a [u8]| -> Result<Bound<'a>, Fault> {
@@ -140,7 +144,31 @@ fn by_text<'a>(low: &'a [u8], high: &'a [u8]) -> Result<impl Fn(&[u8]) -> bool +
     Ok(move |member: &[u8]| {
         let after = low.map_or(!above, |low| member > low || (with_low && member == low));
         let before = high.map_or(endless, |high| member < high || (with_high && member == high));
-        after && before
+        (after, before)
+    })
+}
+
+/// The members between two texts. They are meant for sets whose scores are all the same; in others
+/// the server finds what its search comes upon, and so do we: from the first member that is not
+/// too low to the next one that is too high, or the same from the other end.
+fn lexical(
+    sorted: &Sorted,
+    low: &[u8],
+    high: &[u8],
+    reversed: bool,
+) -> Result<Vec<(Blob<'static>, f64)>, Fault> {
+    let sides = by_text(low, high)?;
+    let owned = |(member, score): (&Blob<'static>, f64)| (member.clone(), score);
+    let reaches = sorted.iter().next_back().is_some_and(|(member, _)| sides(member).0)
+        && sorted.iter().next().is_some_and(|(member, _)| sides(member).1);
+    Ok(if !reaches {
+        Vec::new()
+    } else if reversed {
+        let found = sorted.iter().rev().skip_while(|(member, _)| !sides(member).1);
+        found.take_while(|(member, _)| sides(member).0).map(owned).collect()
+    } else {
+        let found = sorted.iter().skip_while(|(member, _)| !sides(member).0);
+        found.take_while(|(member, _)| sides(member).1).map(owned).collect()
     })
 }
 
@@ -162,10 +190,7 @@ fn within(
             let wanted = by_score(low, high)?;
             sorted.iter().filter(|(_, score)| wanted(*score)).map(owned).collect()
         }
-        By::Text => {
-            let wanted = by_text(low, high)?;
-            sorted.iter().filter(|(member, _)| wanted(member)).map(owned).collect()
-        }
+        By::Text => lexical(sorted, low, high, false)?,
     })
 }
 
@@ -216,11 +241,15 @@ pub(super) fn store_range(keys: &mut Keyspace, args: Args<'_>) -> Done {
             if reversed {
                 std::mem::swap(&mut low, &mut high);
             }
-            let mut members = within(sorted, by, low, high)?;
-            if reversed {
-                members.reverse();
+            if by == By::Text {
+                lexical(sorted, low, high, reversed)?
+            } else {
+                let mut members = within(sorted, by, low, high)?;
+                if reversed {
+                    members.reverse();
+                }
+                members
             }
-            members
         }
     };
     if let Some((offset, most)) = limit {
@@ -348,12 +377,26 @@ mod tests {
     fn bounds_are_read_as_the_server_reads_them() {
         let scores = by_score(b"(1", b"+inf").unwrap();
         assert!(!scores(1.0) && scores(1.5) && scores(f64::INFINITY));
-        let texts = by_text(b"[b", b"(d").unwrap();
-        assert!(!texts(b"a") && texts(b"b") && texts(b"cz") && !texts(b"d"));
-        let all = by_text(b"-", b"+").unwrap();
-        assert!(all(b"") && all(b"\xff"));
-        let none = by_text(b"+", b"-").unwrap();
-        assert!(!none(b"a"));
+        let within = |low: &'static [u8], high: &'static [u8], member: &[u8]| {
+            by_text(low, high).map(|sides| sides(member) == (true, true)).unwrap()
+        };
+        assert!(!within(b"[b", b"(d", b"a") && within(b"[b", b"(d", b"b"));
+        assert!(within(b"[b", b"(d", b"cz") && !within(b"[b", b"(d", b"d"));
+        assert!(
+            within(b"-", b"+", b"") && within(b"-", b"+", b"\xff") && !within(b"+", b"-", b"a")
+        );
+        // Of scores that differ, as the server does it.
+        let mut sorted = Sorted::default();
+        for (nth, member) in [b"b", b"z", b"c", b"a"].into_iter().enumerate() {
+            sorted.put(member, nth as f64);
+        }
+        let names = |low: &[u8], high: &[u8], reversed| -> Vec<u8> {
+            let found = lexical(&sorted, low, high, reversed).unwrap();
+            found.iter().map(|(member, _)| member[0]).collect()
+        };
+        assert_eq!(names(b"[a", b"[d", false), b"b");
+        assert_eq!(names(b"[a", b"[d", true), b"ac");
+        assert_eq!(names(b"[b", b"[d", false), b"", "the last member is too low");
         assert!(by_text(b"a", b"+").is_err());
         assert!(Score(0.0) == Score(-0.0) && Score(0.0) < Score(1.0));
     }

@@ -226,9 +226,9 @@ fn judged_by_a_server(
     assert!(theirs.len() > 20, "too few keys to mean something: {}", theirs.len());
     for ours in &ours {
         compare(ours, &theirs, &format!("seed {seed}, loaded, {options:?}"));
-        // What was in memory before says that the file was read to its end. Valkey 9.1 writes down
-        // less than it has (fields that expire), and either server makes consumers that it does not
-        // write down.
+        // What was in memory before says that the file was read to its end. Either server makes
+        // consumers that it does not write down, and Valkey 9.1 loads now and then another hash than
+        // it had.
         if program != Path::new("redis-server") {
             continue;
         }
@@ -266,6 +266,8 @@ fn what_valkey_loads_is_what_we_read() {
         judged_by_a_server(&program, &[], seed, 4000, &mut done);
     }
     judged_by_a_server(&program, &["--aof-use-rdb-preamble", "no"], 24, 3000, &mut done);
+    // Ranges by text of members whose scores differ.
+    judged_by_a_server(&program, &[], 213, 4000, &mut done);
     assert!(done.values().all(|count| *count > 0), "{done:?}");
 }
 
