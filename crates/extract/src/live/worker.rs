@@ -413,9 +413,9 @@ impl Worker {
             (Some(_), Some(_)) => manner.match_names = true,
             (None, _) => {}
         }
-        // Types of modules have names that only their modules know.
+        // Newer servers refuse a type that they have not got, such as that of a missing module.
         if let Some([kind]) = filter.kinds()
-            && *kind != Kind::Module
+            && !matches!(kind, Kind::Module | Kind::Json | Kind::Array)
         {
             manner.scan.extend([b"TYPE".to_vec(), kind.name().as_bytes().to_vec()]);
         }
