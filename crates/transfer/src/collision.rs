@@ -27,6 +27,9 @@ pub(crate) struct Key {
     shown: String,
 }
 
+/// A key and where its item is.
+type Placed = ((u32, u32), Key);
+
 /// What is to go.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Settled {
@@ -72,7 +75,7 @@ impl Key {
 /// With `repeats`, a record may have been written more than once: of its items of one key the last
 /// one stays. Without, it collides with itself.
 pub(crate) fn settle(candidates: Vec<Candidate>, repeats: bool) -> Settled {
-    let mut records: BTreeMap<Origin, Vec<((u32, u32), Key)>> = BTreeMap::new();
+    let mut records: BTreeMap<Origin, Vec<Placed>> = BTreeMap::new();
     for Candidate { origin, place, key } in candidates {
         records.entry(origin).or_default().push((place, key));
     }
@@ -80,7 +83,7 @@ pub(crate) fn settle(candidates: Vec<Candidate>, repeats: bool) -> Settled {
     let mut settled = Settled::default();
     for (origin, mut keys) in records {
         keys.sort_by_key(|(place, key)| (key.identity, *place));
-        let same = |pair: &&[((u32, u32), Key)]| pair[0].1.identity == pair[1].1.identity;
+        let same = |pair: &&[Placed]| pair[0].1.identity == pair[1].1.identity;
         let clash = keys
             .iter()
             .find_map(|(_, key)| Some((*taken.get(&key.identity)?, key)))

@@ -1,5 +1,8 @@
 //! What cannot work says why, whose fault it is and what to do.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_executor::block_on;
@@ -49,6 +52,65 @@ fn a_profile_gives_region_and_credentials() {
         let error = Aws::connect(&AwsOptions::default().with_profile("other")).unwrap_err();
         assert!(matches!(error, Error::NoRegion), "{error:?}");
     });
+}
+
+/// Answers whatever comes with what a role's credentials look like, and keeps who asked.
+fn role_giver(asked: &'static Mutex<Vec<String>>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let stream = stream.unwrap();
+            let (mut text, mut line) = (String::new(), String::new());
+            let mut reader = BufReader::new(&stream);
+            while reader.read_line(&mut line).unwrap() > 2 {
+                text.push_str(&std::mem::take(&mut line).to_lowercase());
+            }
+            let length = text.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
+            let mut body =
+                vec![0; length.and_then(|length| length.trim().parse().ok()).unwrap_or(0)];
+            reader.read_exact(&mut body).unwrap();
+            asked.lock().unwrap().push(text + &String::from_utf8_lossy(&body));
+            let answer = "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIAROLE\
+                 </AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>token</SessionToken>\
+                 <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult>\
+                 </AssumeRoleResponse>";
+            let length = answer.len();
+            write!(
+                &stream,
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{answer}"
+            )
+            .unwrap();
+        }
+    });
+    endpoint
+}
+
+#[test]
+fn a_role_is_taken_on() {
+    // Both processes start one: the outer one's gives the role, the inner one's is the service.
+    static ASKED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let endpoint = role_giver(&ASKED);
+    let environment = [super::CREDENTIALS.as_slice(), &[("AWS_REGION", "eu-central-1")]].concat();
+    let environment = [environment.as_slice(), &[("AWS_ENDPOINT_URL_STS", &endpoint)]].concat();
+    alone("refusals::a_role_is_taken_on", &environment, || {
+        let given = std::env::var("AWS_ENDPOINT_URL_STS").unwrap();
+        let role = AwsOptions::default()
+            .with_assume_role("arn:aws:iam::123456789012:role/moving")
+            .with_endpoint_url(&endpoint);
+        let db = Aws::connect(&role).unwrap().dynamodb();
+        assert_ne!(given, endpoint);
+        // It is no DynamoDB, but hears who asks.
+        db.describe(&"users".parse().unwrap()).unwrap_err();
+        let asked = ASKED.lock().unwrap();
+        assert!(asked[0].contains("credential=asiarole/"), "{asked:?}");
+        assert!(asked[0].contains("x-amz-security-token: token"), "{asked:?}");
+    });
+    // Only the outer one is asked for the role.
+    if std::env::var_os("KEYSTAR_ALONE").is_none() {
+        let asked = ASKED.lock().unwrap();
+        assert!(asked[0].contains("role%2Fmoving") && asked[0].contains("credential=keystar/"));
+    }
 }
 
 #[test]
@@ -148,7 +210,7 @@ fn who_is_at_fault_is_said() {
 fn nobody_is_there() {
     with_credentials("refusals::nobody_is_there", || {
         // A port that was free a moment ago.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let db = connect(&format!("http://{port}"));
         let error = db.describe(&"users".parse().unwrap()).unwrap_err();
         assert_eq!(error.to_string(), "no answer to DescribeTable on table users");
