@@ -395,7 +395,7 @@ mod tests {
             found.iter().map(|(member, _)| member[0]).collect()
         };
         assert_eq!(names(b"[a", b"[d", false), b"b");
-        assert_eq!(names(b"[a", b"[d", true), b"ac");
+        assert_eq!(names(b"[a", b"[d", true), b"aczb", "nothing is too low from the other end");
         assert_eq!(names(b"[b", b"[d", false), b"", "the last member is too low");
         assert!(by_text(b"a", b"+").is_err());
         assert!(Score(0.0) == Score(-0.0) && Score(0.0) < Score(1.0));
