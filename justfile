@@ -45,6 +45,18 @@ dynamodb-local port="8000":
 bench *args:
     scripts/bench {{ args }}
 
+# `elt` against DuckDB and PySpark (arguments: see scripts/bench-elt --help)
+bench-elt *args:
+    scripts/bench-elt {{ args }}
+
+# `migrate` between live servers (arguments: see scripts/bench-live --help)
+bench-live *args:
+    scripts/bench-live {{ args }}
+
+# What CI has no time for: older and newer servers, more kills, an hour of fuzzing
+nightly *args:
+    scripts/nightly {{ args }}
+
 # A generated RDB file (arguments: see scripts/generate --help)
 generate *args:
     scripts/generate {{ args }}
