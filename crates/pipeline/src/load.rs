@@ -82,13 +82,6 @@ impl Loaded {
     }
 }
 
-impl Loaded {
-    /// Whether every item of the files is in the table.
-    pub fn is_whole(&self) -> bool {
-        self.errors == 0 && self.failure.is_none()
-    }
-}
-
 impl fmt::Display for Loaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [written, items, errors] = [self.written, self.items, self.errors].map(count);
