@@ -643,6 +643,7 @@ impl<'r> Session<'r> {
         let finished = self.sink.finish(&self.tally.retract);
         let receipt = block_on(finished).map_err(Error::Target)?;
         let names = names(&self.run.spec, self.options, &receipt)?;
+        self.tally.settle_repeats(receipt.repeats);
         self.tally.set_aside_duplicates(&receipt, &names, &mut self.rejects)?;
         self.rejects.commit()?;
         Ok(self.tally.report(self.run, self.work, Some(&receipt)))
@@ -819,6 +820,22 @@ impl Tally {
         self.losses.merge(&other.losses);
         self.retract.extend(other.retract);
         report::note(batch.remarks(), &mut self.counts, &mut self.notes, &mut self.warnings);
+    }
+
+    /// A scan may read a key twice: then it was counted twice, and is in the target once.
+    fn settle_repeats(&mut self, items: u64) {
+        if items == 0 {
+            return;
+        }
+        let counts = &mut self.counts;
+        match counts.items == counts.written {
+            // An item a record: so many records.
+            true => {
+                counts.written -= items;
+                report::count(&mut counts.filtered, "repeat", items);
+            }
+            false => report::count(&mut self.notes, "items_read_again", items),
+        }
     }
 
     /// A duplicate was counted as written when it was; its items are gone from the files now.
