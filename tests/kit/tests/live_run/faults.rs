@@ -2,17 +2,19 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use keystar_kit::double::Double;
 use keystar_kit::fault::{Call, Fault, FaultProxy};
-use keystar_kit::redis::Redis;
+use keystar_kit::redis::Reply;
 use keystar_kit::redis_cluster::Cluster;
 use keystar_kit::redis_proxy::Proxy;
 use keystar_kit::redis_sentinel::Watched;
+use keystar_kit::s3::S3;
 
 use crate::job::{Job, wait_until};
 use crate::source::{cluster_items, fill, fill_cluster, filled, items};
-use crate::target::World;
+use crate::target::{World, has_files, same, table};
 
 const KEYS: usize = 1800;
 /// So that a run takes some seconds.
@@ -82,7 +84,7 @@ fn connections_are_reset_again_and_again() {
     proxy.cut_after(60_000);
     let files = watch.world.to_files(&format!("redis://{}", proxy.address()), "files");
     files.run();
-    crate::target::has_files(&files, &expected);
+    has_files(&files, &expected);
 }
 
 #[test]
@@ -163,6 +165,44 @@ fn the_table_throttles_breaks_down_and_loses_answers() {
     watch.job.verify();
 }
 
+/// A write whose answer does not come is sent again, and the run waits no longer for it.
+#[test]
+fn the_table_does_not_answer_in_time() {
+    let redis = filled(900);
+    let expected = items(&mut redis.connect().unwrap());
+    let watch = Watch::new(&redis.url(), |call| {
+        let is_one = call.operation == "BatchWriteItem" && call.number == 3;
+        is_one.then_some(Fault::Slow(Duration::from_secs(50)))
+    });
+    let begun = Instant::now();
+    watch.job.run();
+    assert!(begun.elapsed() < Duration::from_secs(48), "{:?}", begun.elapsed());
+    let seen = watch.proxy.seen();
+    assert_eq!((seen.faults, seen.writes), (1, expected.len() + 25), "{seen:?}");
+    watch.world.has_table("target", &expected);
+    watch.job.verify();
+}
+
+/// One request in three to the bucket goes wrong, in one way after another.
+#[test]
+fn the_bucket_of_an_import_goes_wrong() {
+    let redis = filled(KEYS);
+    let expected = items(&mut redis.connect().unwrap());
+    let (world, s3) = (World::new(), S3::start().unwrap());
+    s3.make_bucket("stage").unwrap();
+    let double = Double::start(&s3).unwrap();
+    s3.shake(3);
+    let job = Job::new(redis.url(), "dynamodb://target", &world.path("work"))
+        .tables_at(&double.endpoint())
+        .reach(&["--s3-endpoint-url", &s3.endpoint()])
+        .reach(&["--logs-endpoint-url", &double.endpoint()])
+        .with(&["--load", "import", "--stage", "s3://stage/x", "--max-file-items", "100"]);
+    job.run();
+    same(&table(&mut double.tables().connect().unwrap(), "target"), &expected);
+    job.verify();
+    assert!(s3.requests().len() >= 12, "{} requests", s3.requests().len());
+}
+
 /// A service that stays away: the run ends by itself, says who is at fault, and goes on when it is back.
 #[test]
 fn a_table_that_stays_broken_ends_the_run_which_is_resumed() {
@@ -203,7 +243,7 @@ fn verify_tells_what_is_not_the_same() {
 /// Keys that expire while a run is under way, or before it is verified, are no differences.
 #[test]
 fn keys_expire_between_the_run_and_its_check() {
-    let redis: Redis = filled(900);
+    let redis = filled(900);
     let mut expected = items(&mut redis.connect().unwrap());
     let watch = Watch::new(&redis.url(), |_| None);
     let connection = &mut redis.connect().unwrap();
@@ -213,12 +253,12 @@ fn keys_expire_between_the_run_and_its_check() {
     watch.job.run();
     wait_until("they expire", || {
         let left = connection.command(&["EXISTS", "soon:0"]).unwrap();
-        left == keystar_kit::redis::Reply::Integer(0)
+        left == Reply::Integer(0)
     });
-    let mut found = crate::target::table(&mut watch.world.db.connect().unwrap(), "target");
+    let mut found = table(&mut watch.world.db.connect().unwrap(), "target");
     // The table's own time to live takes them away, some time later.
     found.retain(|key, item| !key.starts_with("soon:") || item["ttl"]["N"].is_null());
     expected.retain(|key, _| !key.starts_with("soon:"));
-    crate::target::same(&found, &expected);
+    same(&found, &expected);
     watch.job.verify();
 }

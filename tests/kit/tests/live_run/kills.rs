@@ -1,17 +1,19 @@
 //! `kill -9` at random moments, again and again, on every route; resumed until it ends, the target equals the source.
 //!
-//! `KEYSTAR_KILL_ROUNDS` is how often in all (default 48), `KEYSTAR_KILL_SEED` makes it another series.
-
-use keystar_kit::double::Double;
-use keystar_kit::fault::{Fault, FaultProxy};
-use keystar_kit::migrate;
-use keystar_kit::random::Random;
-use keystar_kit::s3::S3;
+//! `KEYSTAR_KILL_ROUNDS` is how often on the four main routes together (default 50; the others have a few more),
+//! `KEYSTAR_KILL_SEED` makes it another series.
 
 use std::time::Duration;
 
+use keystar_kit::double::Double;
+use keystar_kit::fault::{Call, Fault, FaultProxy};
+use keystar_kit::migrate;
+use keystar_kit::random::Random;
+use keystar_kit::redis_cluster::Cluster;
+use keystar_kit::s3::S3;
+
 use crate::job::Job;
-use crate::source::{Items, filled, items};
+use crate::source::{Items, cluster_items, fill_cluster, filled, items};
 use crate::target::{World, has_files, same, table};
 
 const KEYS: usize = 1500;
@@ -30,7 +32,8 @@ struct Series {
 
 impl Series {
     fn new(route: u64) -> Self {
-        let rounds = setting("KEYSTAR_KILL_ROUNDS", 48).div_ceil(ROUTES);
+        let part = if route < ROUTES { ROUTES } else { 4 * ROUTES };
+        let rounds = setting("KEYSTAR_KILL_ROUNDS", 50).div_ceil(part);
         let random = Random::nth(setting("KEYSTAR_KILL_SEED", 1), route);
         Self { rounds, random, kills: 0 }
     }
@@ -65,7 +68,7 @@ impl Series {
 
 /// DynamoDB behind a proxy that takes its time and counts.
 fn slow_tables(world: &World) -> FaultProxy {
-    let slow = |call: &keystar_kit::fault::Call| {
+    let slow = |call: &Call| {
         (call.operation == "BatchWriteItem").then_some(Fault::Slow(Duration::from_millis(20)))
     };
     FaultProxy::start(&world.db.endpoint(), &["key"], slow).unwrap()
@@ -103,6 +106,24 @@ fn a_dump_to_a_table() {
     let expected = items(&mut redis.connect().unwrap());
     let dump = redis.save().unwrap();
     into_tables(1, dump.to_str().unwrap(), &expected, &["--max-write-units", "3000"]);
+}
+
+/// A snapshot cannot be gone on with: it is read again, and what it says of a key is written again.
+#[test]
+fn a_snapshot_to_a_table() {
+    let redis = filled(KEYS);
+    let expected = items(&mut redis.connect().unwrap());
+    let limit = ["--via", "rdb", "--max-write-units", "3000"];
+    into_tables(4, &redis.url(), &expected, &limit);
+}
+
+#[test]
+fn a_cluster_to_a_table() {
+    let cluster = Cluster::start(0).unwrap();
+    fill_cluster(&cluster, KEYS, true);
+    let primaries: Vec<_> = cluster.nodes.iter().collect();
+    let expected = cluster_items(&primaries);
+    into_tables(5, &cluster.url(), &expected, &["--max-keys-per-second", "1500"]);
 }
 
 #[test]

@@ -5,11 +5,13 @@ use keystar_kit::dynamodb::Keys;
 use keystar_kit::redis_tls::Certificates;
 use keystar_kit::s3::{self, S3};
 
-use crate::job::Job;
+use crate::job::{Job, wait_until};
 use crate::source::{filled, items};
-use crate::target::{World, table};
+use crate::target::{World, keys, same, table};
 
 const KEYS: usize = 90;
+/// A key of the wrong type, and none at all.
+const BAD: &str = "{\"Item\":{\"key\":{\"N\":\"7\"}}}\n{\"Item\":{\"other\":{\"S\":\"x\"}}}\n";
 
 #[test]
 fn a_server_that_does_not_let_us_in() {
@@ -148,7 +150,7 @@ fn an_import_into_a_table_that_exists_or_from_a_bucket_that_does_not() {
     let expected = items(&mut redis.connect().unwrap());
     let job = imports.job(&redis.url(), "good");
     job.run();
-    crate::target::same(&table(&mut imports.double.tables().connect().unwrap(), "good"), &expected);
+    same(&table(&mut imports.double.tables().connect().unwrap(), "good"), &expected);
     job.verify();
 
     // By another run.
@@ -169,46 +171,72 @@ fn an_import_into_a_table_that_exists_or_from_a_bucket_that_does_not() {
     imports.job(&redis.url(), "region").refused(5, &["us-west-2"]);
 }
 
-/// What cannot be carried is set aside before; these items somebody else has put into the files.
+/// Between the end of the files and the beginning of the import somebody changes them.
 #[test]
-fn an_import_of_bad_items_names_them() {
+fn files_that_changed_before_the_import_are_noticed() {
     let redis = filled(KEYS);
     let imports = Imports::new();
-    let expected = items(&mut redis.connect().unwrap());
-    let bad = "{\"Item\":{\"key\":{\"N\":\"7\"}}}\n{\"Item\":{\"other\":{\"S\":\"x\"}}}\n";
     // A run that has staged its files and may not begin its import.
     let staged = |name: &str| {
         let job = imports.job(&redis.url(), name).with(&["--compress", "none"]);
         imports.double.refuse("ImportTable", "AccessDeniedException");
         job.refused(5, &["not allowed to call", "ImportTable", "IAM policy"]);
-        let keys = imports.s3.keys("stage", &format!("{name}/data/")).unwrap();
-        assert!(!keys.is_empty());
-        (job, keys)
+        let files = imports.s3.keys("stage", &format!("{name}/data/")).unwrap();
+        assert!(!files.is_empty());
+        (job, files)
     };
 
-    let (job, keys) = staged("foreign");
-    imports.s3.put("stage", "foreign/data/zzz.json", bad.as_bytes()).unwrap();
+    let (job, files) = staged("foreign");
+    imports.s3.put("stage", "foreign/data/zzz.json", BAD.as_bytes()).unwrap();
     let ended = job.end(&["--resume"]).expect_code(&[5]).unwrap();
     assert!(ended.stderr.contains("data/zzz.json: the manifest does not know"), "{}", ended.stderr);
-    assert!(!keys.contains(&"foreign/data/zzz.json".to_owned()));
+    assert!(!files.contains(&"foreign/data/zzz.json".to_owned()));
 
-    let (job, keys) = staged("partly");
-    let good = imports.s3.get("stage", &keys[0]).unwrap();
-    imports.s3.put("stage", &keys[0], &[&good, bad.as_bytes()].concat()).unwrap();
-    let ended = job.end(&["--resume"]).expect_code(&[1]).unwrap();
-    for word in ["ItemValidationError", "2 refused", &keys[0]] {
+    let (job, files) = staged("changed");
+    imports.s3.put("stage", &files[0], BAD.as_bytes()).unwrap();
+    let ended = job.end(&["--resume"]).expect_code(&[5]).unwrap();
+    assert!(ended.stderr.contains("it was changed while"), "{}", ended.stderr);
+}
+
+/// The files that the service reads last, spoiled once the import is under way.
+#[test]
+fn an_import_that_refuses_items_or_is_cancelled_says_so() {
+    // Enough for several files.
+    let redis = filled(20 * KEYS);
+    let imports = Imports::new();
+    imports.double.set_pause(std::time::Duration::from_secs(1));
+    let begun = |name: &'static str, meanwhile: &dyn Fn()| {
+        let job = imports.job(&redis.url(), name);
+        let job = job.with(&["--compress", "none", "--max-file-items", "100"]);
+        std::thread::scope(|scope| {
+            let run = scope.spawn(|| job.end(&[]));
+            wait_until("the import is under way", || {
+                let mut client = imports.double.tables().connect().unwrap();
+                client.scan(name, &keys()).is_ok_and(|found| !found.is_empty())
+            });
+            meanwhile();
+            run.join().unwrap()
+        })
+    };
+    let spoil = || {
+        let mut files = imports.s3.keys("stage", "partly/data/").unwrap();
+        // The double reads them in the order of their ends.
+        files.sort_by_key(|file| file.chars().rev().collect::<String>());
+        assert!(files.len() >= 3, "{files:?}");
+        let last = files.last().unwrap();
+        let good = imports.s3.get("stage", last).unwrap();
+        imports.s3.put("stage", last, &[&good, BAD.as_bytes()].concat()).unwrap();
+    };
+    let ended = begun("partly", &spoil).expect_code(&[1]).unwrap();
+    for word in ["ItemValidationError", "2 refused", "partly/data/part-"] {
         assert!(ended.stdout.contains(word), "no {word:?} in: {}", ended.stdout);
     }
     // The good ones are there.
-    let found = table(&mut imports.double.tables().connect().unwrap(), "partly");
-    crate::target::same(&found, &expected);
+    let expected = items(&mut redis.connect().unwrap());
+    same(&table(&mut imports.double.tables().connect().unwrap(), "partly"), &expected);
 
-    // Nothing but bad items.
-    let (job, keys) = staged("nothing");
-    for key in keys {
-        imports.s3.put("stage", &key, bad.as_bytes()).unwrap();
+    let ended = begun("stopped", &|| imports.double.cancel()).expect_code(&[5]).unwrap();
+    for word in ["table stopped was not loaded", "cancelled", "delete it and run again"] {
+        assert!(ended.stderr.contains(word), "no {word:?} in: {}", ended.stderr);
     }
-    let ended = job.end(&["--resume"]).expect_code(&[5]).unwrap();
-    assert!(ended.stderr.contains("table nothing was not loaded"), "{}", ended.stderr);
-    assert!(ended.stderr.contains("ItemValidationError"), "{}", ended.stderr);
 }

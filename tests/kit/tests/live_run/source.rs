@@ -93,7 +93,8 @@ pub(crate) fn fill_cluster(cluster: &Cluster, keys: usize, with_expiry: bool) {
         }
     }
     for connection in &mut connections {
-        connection.command(&["WAIT", "1", "10000"]).unwrap();
+        let replicas = if cluster.nodes.len() > 3 { "1" } else { "0" };
+        connection.command(&["WAIT", replicas, "10000"]).unwrap();
     }
 }
 
