@@ -1,9 +1,11 @@
 //! One server: every key once, as its RDB file has it.
 
+use std::path::PathBuf;
+
 use keystar_extract::{Read, ScanOptions};
 use keystar_kit::generate::{Shape, write};
 use keystar_kit::places::installed;
-use keystar_kit::redis::{Connection, Redis as Server};
+use keystar_kit::redis::{Connection, Redis as Server, Reply};
 
 use keystar_rdb::Value;
 
@@ -99,15 +101,19 @@ fn without_clocks(mut gathered: Gathered) -> Gathered {
     gathered
 }
 
-/// Other servers, whose dumps are of other versions and families, and whose fields expire.
+/// Other servers, whose dumps are of other versions and families, and whose fields may expire; and
+/// those that `KEYSTAR_SERVERS` names, with colons between them.
 #[test]
 fn other_servers_are_read_too() {
-    for (program, fields_expire) in
-        [("redis-server-8", true), ("valkey-server-8", false), ("valkey-server", true)]
-    {
-        let program = installed(&format!("tools/bin/{program}")).unwrap();
+    let named = std::env::var("KEYSTAR_SERVERS").unwrap_or_default();
+    let named = named.split(':').filter(|path| !path.is_empty()).map(PathBuf::from);
+    let own = ["redis-server-8", "valkey-server-8", "valkey-server"];
+    let own = own.map(|program| installed(&format!("tools/bin/{program}")).unwrap());
+    for program in own.into_iter().chain(named) {
         let server = Server::start_program(&program, None).unwrap();
         let mut connection = server.connect().unwrap();
+        let fields_expire = connection.command(&["COMMAND", "INFO", "HPEXPIREAT"]).unwrap()
+            != Reply::Array(vec![Reply::Nil]);
         // What is big is told by what it takes in a dump.
         connection.command(&["CONFIG", "SET", "rdbcompression", "no"]).unwrap();
         for n in 0..300 {
