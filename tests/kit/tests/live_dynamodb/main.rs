@@ -1,6 +1,8 @@
 //! Items into tables and out of them: against Dynoxide, with a proxy in between that goes wrong on purpose, and against
 //! DynamoDB Local.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test says no by a panic")]
+
 mod conforms;
 mod faults;
 mod refusals;
