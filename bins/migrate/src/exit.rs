@@ -69,8 +69,9 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         const RESUME: &str = "run the same command with --resume";
         let (code, hint) = match &error {
-            Error::Source(keystar_extract::Error::Dump(dump)) => {
-                (Self::SOURCE, source_hint(dump).map(str::to_owned))
+            Error::Source(source) if dump_error(source).is_some() => {
+                let hint = dump_error(source).and_then(source_hint);
+                (Self::SOURCE, hint.map(str::to_owned))
             }
             Error::Source(source @ keystar_extract::Error::Url { .. }) => {
                 (Self::USAGE, source.hint())
@@ -131,6 +132,15 @@ pub(crate) fn report(result: Result<Outcome, Failure>) -> ExitCode {
             output::failure(&causes, &failure.hints);
             ExitCode::from(failure.code)
         }
+    }
+}
+
+/// What a dump is blamed for, perhaps one of several.
+fn dump_error(error: &keystar_extract::Error) -> Option<&keystar_rdb::Error> {
+    match error {
+        keystar_extract::Error::Dump(dump) => Some(dump),
+        keystar_extract::Error::Place { source, .. } => dump_error(source),
+        _ => None,
     }
 }
 

@@ -51,6 +51,8 @@ pub fn run(plan: &Plan) -> io::Result<Report> {
 /// A server with that many hashes of the article's shape, named as redis-benchmark names keys.
 fn server(records: u64) -> io::Result<Redis> {
     let redis = Redis::start()?;
+    // Otherwise it waits five seconds for further replicas before it sends a snapshot.
+    redis.connect()?.command(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"])?;
     let mut stream = std::net::TcpStream::connect(redis.address())?;
     let mut answers = stream.try_clone()?;
     let reader = std::thread::spawn(move || io::copy(&mut answers, &mut io::sink()));
