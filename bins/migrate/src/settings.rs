@@ -121,7 +121,10 @@ pub(crate) fn reach(server: &Server) -> Result<Reach, Failure> {
         access = access.with_certificate(certificate, key);
     }
     let limits = (server.max_keys_per_second, server.max_bytes_per_second);
-    Ok(Reach::default().with_access(access).with_limits(limits.0, limits.1))
+    Ok(Reach::default()
+        .with_access(access)
+        .with_skip_sizes(server.skip_sizes)
+        .with_limits(limits.0, limits.1))
 }
 
 pub(crate) fn selection(source: &cli::Source) -> Result<Selection, Failure> {

@@ -53,6 +53,8 @@ pub struct Reach {
     pub keys_per_second: Option<u64>,
     /// No more bytes of values than this are read in a second.
     pub bytes_per_second: Option<u64>,
+    /// A scan does not ask how big values are before it asks for them.
+    pub skip_sizes: bool,
 }
 
 #[cfg(feature = "live")]
@@ -68,6 +70,13 @@ impl Reach {
     #[must_use]
     pub fn with_limits(mut self, keys: Option<u64>, bytes: Option<u64>) -> Self {
         (self.keys_per_second, self.bytes_per_second) = (keys, bytes);
+        self
+    }
+
+    /// Does not ask how big values are before they are asked for.
+    #[must_use]
+    pub fn with_skip_sizes(mut self, skip: bool) -> Self {
+        self.skip_sizes = skip;
         self
     }
 }
@@ -196,6 +205,7 @@ impl Input {
         let options = ScanOptions::default()
             .with_filter(options.filter)
             .with_read(read)
+            .with_sizes_first(!reach.skip_sizes)
             .with_keys_per_second(reach.keys_per_second)
             .with_bytes_per_second(reach.bytes_per_second);
         Ok(Box::new(RedisScan::open(&redis, options)?))

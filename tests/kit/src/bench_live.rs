@@ -113,6 +113,7 @@ fn read(plan: &Plan, report: &mut Report) -> io::Result<()> {
     }
     rates.sort_by(f64::total_cmp);
     let benchmark = rates[rates.len() / 2];
+    let peer = redis_cli(port, &plan.folder.join("peer.rdb"))?;
     let (keys, seconds) = python(port, plan.python_records, &plan.folder.join("python.gz"))?;
     let python = keys / seconds;
     let costs = medians.map(|medians| medians.cost());
@@ -139,6 +140,11 @@ fn read(plan: &Plan, report: &mut Report) -> io::Result<()> {
         text,
         "| `redis-benchmark -P {PIPELINE} DUMP`, writes nothing | {} | | | | | |",
         grouped(benchmark as u64)
+    );
+    let _ = writeln!(
+        text,
+        "| `redis-cli --rdb`, writes the dump | {} | {peer:.2} | | | | |",
+        grouped((plan.records as f64 / peer) as u64)
     );
     let judged = [
         (from_file, vec![]),
@@ -203,6 +209,17 @@ fn benchmark(port: u16, records: u64) -> io::Result<f64> {
     let text = String::from_utf8_lossy(&output.stdout);
     let rate = text.lines().last().and_then(|line| line.split("\",\"").nth(1)?.parse().ok());
     rate.ok_or_else(|| io::Error::other(format!("redis-benchmark says: {text}")))
+}
+
+/// How many seconds redis-cli takes for a snapshot.
+fn redis_cli(port: u16, out: &Path) -> io::Result<f64> {
+    let begun = std::time::Instant::now();
+    let output =
+        Command::new("redis-cli").args(["-p", &port.to_string(), "--rdb"]).arg(out).output()?;
+    match output.status.success() {
+        true => Ok(begun.elapsed().as_secs_f64()),
+        false => Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned())),
+    }
 }
 
 /// The numbers that a Python script prints.

@@ -54,7 +54,8 @@ pub struct ScanOptions {
     pub max_element_bytes: u64,
     /// Whether the server is asked for the size of each value before it is asked for the value, so
     /// that it never has to dump one that is too big. Without, it dumps each of those once for
-    /// nothing, and all others about a quarter faster.
+    /// nothing, and all others about a quarter faster. A server with less than 256 MiB of data is
+    /// never asked.
     pub sizes_first: bool,
     /// Not more keys a second than this, all servers together.
     pub keys_per_second: Option<u64>,

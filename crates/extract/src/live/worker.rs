@@ -16,6 +16,7 @@ use keystar_rdb::{Blob, Context, Db, Encoding, Frame, Head, Kind, Record, UnixMi
 
 use super::{
     identity,
+    info::Info,
     link::{Link, Reply, Token},
     pace::Pace,
     pieces::{Gather, Outcome, Piecewise},
@@ -27,6 +28,16 @@ use super::{
     topology::{Shard, slot_of},
 };
 use crate::{Batch, Error, Failure};
+
+/// A data set up to this size holds no value that is a burden to dump: its values are not measured
+/// before they are asked for.
+const SMALL_DATA_BYTES: u64 = 256 << 20;
+
+/// Whether a server's data may hold a value that is a burden to dump, as far as it says.
+fn is_large(link: &mut Link) -> Result<bool, Error> {
+    let bytes = Info::of(link)?.number("used_memory_dataset");
+    Ok(bytes.is_none_or(|bytes| bytes > SMALL_DATA_BYTES))
+}
 
 /// Bytes of values that may be under way.
 const WINDOW_BYTES: u64 = 1 << 20;
@@ -376,7 +387,7 @@ impl Worker {
             value: if read == Read::Typed { "TYPE" } else { "DUMP" },
             fields_expire: false,
             scan: vec![],
-            sizes: self.shared.options.sizes_first && read == Read::Dump,
+            sizes: self.shared.options.sizes_first && read == Read::Dump && is_large(link)?,
             match_names: false,
             asking: false,
         };
