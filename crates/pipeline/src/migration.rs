@@ -644,6 +644,12 @@ impl<'r> Session<'r> {
         let receipt = block_on(finished).map_err(Error::Target)?;
         let names = names(&self.run.spec, self.options, &receipt)?;
         self.tally.settle_repeats(receipt.repeats);
+        if receipt.existing > 0 {
+            let items = text::plural(receipt.existing, "item");
+            self.tally
+                .warnings
+                .push(format!("{items} of these keys were there already, and stayed"));
+        }
         self.tally.set_aside_duplicates(&receipt, &names, &mut self.rejects)?;
         self.rejects.commit()?;
         Ok(self.tally.report(self.run, self.work, Some(&receipt)))
@@ -834,7 +840,10 @@ impl Tally {
                 counts.written -= items;
                 report::count(&mut counts.filtered, "repeat", items);
             }
-            false => report::count(&mut self.notes, "items_read_again", items),
+            false => {
+                let items = text::plural(items, "item");
+                self.warnings.push(format!("{items} were read twice; the later reading counts"));
+            }
         }
     }
 

@@ -10,7 +10,6 @@ pub mod alone;
 pub mod bench;
 pub mod bench_elt;
 pub mod bench_live;
-pub mod bench_table;
 pub mod crc64;
 pub mod double;
 mod double_http;
