@@ -1,7 +1,8 @@
 //! A migration as somebody types it: its arguments, its environment, and how it ends.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use keystar_kit::migrate::{self, Ended};
 use keystar_kit::s3::{ACCESS_KEY, REGION, SECRET_KEY};
@@ -111,13 +112,21 @@ impl Job {
         migrate::strike_when(&mut self.command(more), Signal::SIGKILL, is_due).unwrap().is_some()
     }
 
-    /// Runs to a good end while something happens to the rest of the world.
+    /// Runs to a good end while something happens to the rest of the world. If that fails, the run is ended, and what it
+    /// said is told.
     pub(crate) fn run_while(&self, happens: impl FnOnce()) -> Ended {
-        std::thread::scope(|scope| {
-            let run = scope.spawn(|| self.end(&[]));
-            happens();
-            run.join().unwrap().expect_code(&[0]).unwrap()
-        })
+        let mut command = self.command(&[]);
+        let mut run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let happened = panic::catch_unwind(AssertUnwindSafe(happens));
+        if happened.is_err() {
+            let _ = run.kill();
+        }
+        let ended = Ended::from(run.wait_with_output().unwrap());
+        if let Err(panic) = happened {
+            eprintln!("the run said: {}{}", ended.stderr, ended.stdout);
+            panic::resume_unwind(panic);
+        }
+        ended.expect_code(&[0]).unwrap()
     }
 
     /// A run that cannot be: its exit code and its words.
