@@ -10,6 +10,11 @@ const STYLES: styling::Styles = styling::Styles::styled()
     .literal(styling::AnsiColor::Cyan.on_default().bold())
     .placeholder(styling::AnsiColor::Cyan.on_default());
 
+/// Headings of the help.
+const SERVERS: &str = "Live servers";
+const TABLES: &str = "Tables";
+const AWS: &str = "AWS";
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done, nothing left behind unnoticed
@@ -18,7 +23,7 @@ Exit codes:
   3    bad mapping
   4    the source side failed
   5    the target side failed
-  6    the target folder belongs to another run: --resume or --restart
+  6    the work directory belongs to another run: --resume or --restart
   70   our bug
   130  interrupted; resumable";
 
@@ -49,13 +54,13 @@ pub(crate) enum Command {
     Check(Check),
     /// Dry run: items, sizes, losses, rejects, files, price and time
     Plan(Plan),
-    /// Write the import files
+    /// Move the keys: to import files, or into a table
     Run(Run),
     /// How far a run is, or how it ended
     Status(Status),
-    /// Compare the files of a run with its dump, record by record
+    /// Compare files or a table with the source, record by record
     Verify(Verify),
-    /// What is in a dump: counts, bytes, largest keys, prefixes, encodings, expiry
+    /// What is in a source: counts, bytes, largest keys, prefixes, encodings, expiry
     Inspect(Inspect),
     /// The way back: DynamoDB JSON files to Redis commands (RESP)
     Restore(Restore),
@@ -114,63 +119,62 @@ pub(crate) struct Source {
 
 /// How a live server is reached and read.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Live servers")]
 pub(crate) struct Server {
     /// How a live server is read
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, help_heading = SERVERS, value_enum, default_value_t)]
     pub(crate) via: Via,
 
     /// The ACL user, where the URL names none
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = SERVERS, value_name = "NAME")]
     pub(crate) user: Option<String>,
 
     /// The environment variable with the password
-    #[arg(long, value_name = "NAME", default_value = "REDIS_PASSWORD")]
+    #[arg(long, help_heading = SERVERS, value_name = "NAME", default_value = "REDIS_PASSWORD")]
     pub(crate) password_env: String,
 
     /// The file with the password, in place of the variable
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = SERVERS, value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
 
     /// The ACL user of the Sentinels
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = SERVERS, value_name = "NAME")]
     pub(crate) sentinel_user: Option<String>,
 
     /// The environment variable with the password of the Sentinels
-    #[arg(long, value_name = "NAME", default_value = "REDIS_SENTINEL_PASSWORD")]
+    #[arg(long, help_heading = SERVERS, value_name = "NAME", default_value = "REDIS_SENTINEL_PASSWORD")]
     pub(crate) sentinel_password_env: String,
 
     /// The certificates that may have signed the server's, as PEM [default: the system's]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = SERVERS, value_name = "FILE")]
     pub(crate) tls_ca: Option<PathBuf>,
 
     /// Our own certificate, as PEM
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    #[arg(long, help_heading = SERVERS, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
 
     /// The key of our own certificate, as PEM
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, help_heading = SERVERS, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
 
     /// The name that the server's certificate has [default: the host]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = SERVERS, value_name = "NAME")]
     pub(crate) tls_server_name: Option<String>,
 
     /// Read from replicas where there are any
-    #[arg(long)]
+    #[arg(long, help_heading = SERVERS)]
     pub(crate) replicas: bool,
 
     /// Do not ask how big values are before they are read: a quarter faster, but the server dumps
     /// each value of more than 1 MiB once for nothing
-    #[arg(long)]
+    #[arg(long, help_heading = SERVERS)]
     pub(crate) skip_sizes: bool,
 
     /// Read no more than so many keys a second
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = SERVERS, value_name = "N")]
     pub(crate) max_keys_per_second: Option<u64>,
 
     /// Read no more than so many bytes of values a second
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, help_heading = SERVERS, value_name = "BYTES")]
     pub(crate) max_bytes_per_second: Option<u64>,
 }
 
@@ -242,34 +246,33 @@ pub(crate) enum Compress {
 
 /// How items get into a table.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Tables")]
 pub(crate) struct Load {
     /// How items get into a table
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, help_heading = TABLES, value_enum, default_value_t)]
     pub(crate) load: By,
 
     /// The bucket for the files of an import, s3://BUCKET/PREFIX
-    #[arg(long, value_name = "URL")]
+    #[arg(long, help_heading = TABLES, value_name = "URL")]
     pub(crate) stage: Option<String>,
 
     /// Make the table if there is none, by the mapping's [table]
-    #[arg(long)]
+    #[arg(long, help_heading = TABLES)]
     pub(crate) create_table: bool,
 
     /// Leave alone what the table has already
-    #[arg(long, conflicts_with = "if_newer")]
+    #[arg(long, help_heading = TABLES, conflicts_with = "if_newer")]
     pub(crate) if_absent: bool,
 
     /// Replace what the table has already only where this attribute is greater
-    #[arg(long, value_name = "ATTRIBUTE")]
+    #[arg(long, help_heading = TABLES, value_name = "ATTRIBUTE")]
     pub(crate) if_newer: Option<String>,
 
     /// Stay below so many write units a second
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = TABLES, value_name = "N")]
     pub(crate) max_write_units: Option<u64>,
 
     /// Try an import with so many of the files, into the table NAME-sample
-    #[arg(long, value_name = "FILES")]
+    #[arg(long, help_heading = TABLES, value_name = "FILES")]
     pub(crate) sample: Option<usize>,
 }
 
@@ -286,30 +289,29 @@ pub(crate) enum By {
 
 /// As whom AWS is asked, and where; what is not said is looked for as all AWS tools do.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "AWS")]
 pub(crate) struct Aws {
     /// The region of the table and the bucket [default: AWS_REGION, or the profile's]
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, help_heading = AWS, value_name = "REGION")]
     pub(crate) region: Option<String>,
 
     /// A profile of ~/.aws/config [default: AWS_PROFILE]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = AWS, value_name = "NAME")]
     pub(crate) profile: Option<String>,
 
     /// A role to take on
-    #[arg(long, value_name = "ARN")]
+    #[arg(long, help_heading = AWS, value_name = "ARN")]
     pub(crate) assume_role: Option<String>,
 
     /// Where DynamoDB is, if not where the region has it
-    #[arg(long, value_name = "URL")]
+    #[arg(long, help_heading = AWS, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
 
     /// Where S3 is, if not where the region has it
-    #[arg(long, value_name = "URL")]
+    #[arg(long, help_heading = AWS, value_name = "URL")]
     pub(crate) s3_endpoint_url: Option<String>,
 
     /// Where CloudWatch Logs is, if not where the region has it
-    #[arg(long, value_name = "URL")]
+    #[arg(long, help_heading = AWS, value_name = "URL")]
     pub(crate) logs_endpoint_url: Option<String>,
 }
 

@@ -76,7 +76,7 @@ fn a_bad_mapping_is_3_with_its_place() {
 fn what_is_no_dump_is_4_and_named() {
     let (dir, out) = out();
     let cases: [(&str, &[u8], &str); 6] = [
-        ("a.aof", b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n", "AOF"),
+        ("a.rdb", b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n", "AOF"),
         ("b.rdb", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git-lfs"),
         ("c.rdb", b"<!DOCTYPE html><html></html>", "HTML"),
         ("d.rdb", b"", "empty"),
@@ -90,9 +90,11 @@ fn what_is_no_dump_is_4_and_named() {
         let stderr = run.stderr.to_lowercase();
         assert!(stderr.contains(&word.to_lowercase()), "{name}: {stderr}");
     }
-    let run = ran(&["run", "--from", path(dir.path()), "--to", &out, "--restart"]);
+    let empty = dir.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let run = ran(&["run", "--from", path(&empty), "--to", &out, "--restart"]);
     assert_eq!(run.code, Some(4));
-    assert!(run.stderr.contains("is a directory"), "{}", run.stderr);
+    assert!(run.stderr.contains(".rdb"), "{}", run.stderr);
     let run = ran(&["run", "--from", "no/such.rdb", "--to", &out, "--restart"]);
     assert_eq!(run.code, Some(4));
     assert!(run.stderr.contains("no/such.rdb"), "{}", run.stderr);

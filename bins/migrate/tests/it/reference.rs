@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::{migrate, root, text};
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 12] = [
     "check",
     "plan",
     "run",
@@ -12,6 +12,8 @@ const COMMANDS: [&str; 10] = [
     "verify",
     "inspect",
     "restore",
+    "compare-format",
+    "dax plan",
     "schema",
     "completions",
     "man",
@@ -25,7 +27,10 @@ fn reference() -> String {
     for command in [None].into_iter().chain(COMMANDS.map(Some)) {
         let (title, args) = match command {
             None => ("migrate".to_owned(), vec!["--help"]),
-            Some(command) => (format!("migrate {command}"), vec![command, "--help"]),
+            Some(command) => {
+                let words = command.split(' ').chain(["--help"]).collect();
+                (format!("migrate {command}"), words)
+            }
         };
         let help = migrate(&args);
         assert!(help.status.success(), "{title} --help");
