@@ -122,9 +122,9 @@ impl Job {
             let _ = run.kill();
         }
         let ended = Ended::from(run.wait_with_output().unwrap());
-        if let Err(panic) = happened {
-            eprintln!("the run said: {}{}", ended.stderr, ended.stdout);
-            panic::resume_unwind(panic);
+        if let Err(why) = happened {
+            let why = why.downcast_ref::<String>().map_or("", String::as_str);
+            panic!("{why}; the run said: {}{}", ended.stderr, ended.stdout);
         }
         ended.expect_code(&[0]).unwrap()
     }
