@@ -7,8 +7,8 @@ use keystar_item::{Item, KeySchema};
 use keystar_mapping::{Mapping, StreamImages, TableSettings};
 use keystar_transfer::{
     AfterLoad, Aws, AwsOptions, BulkPut, DynamoDb, Encryption, ImportJob, ImportProgress,
-    ImportReader, ImportSample, ImportSource, ImportStatus, ItemSink, LiveOptions, LiveWriter, Mark, Offloads,
-    Place, Put, ScanTableOptions, StreamView, TableExtras, TableItems, TableName,
+    ImportReader, ImportSample, ImportSource, ImportStatus, ItemSink, LiveOptions, LiveWriter,
+    Mark, Offloads, Place, Put, ScanTableOptions, StreamView, TableExtras, TableItems, TableName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -107,8 +107,8 @@ impl TableTarget {
             Some(_) => format!("{name}{SAMPLE}"),
             None => name.to_owned(),
         });
-        let name: TableName =
-            table.name.as_deref().unwrap_or_default().parse().map_err(Error::Target)?;
+        let usage = |error: keystar_transfer::Error| Error::Usage(error.to_string());
+        let name: TableName = table.name.as_deref().unwrap_or_default().parse().map_err(usage)?;
         let aws = Aws::connect(aws).map_err(Error::Target)?;
         let settings = mapping.settings().clone();
         Ok(Self { db: aws.dynamodb(), aws, table, name, settings, load: load.clone() })
@@ -128,10 +128,6 @@ impl TableTarget {
 
     pub(crate) fn name(&self) -> &TableName {
         &self.name
-    }
-
-    pub(crate) fn table(&self) -> &keystar_item::Table {
-        &self.table
     }
 
     /// Sees to it that the table is as the way into it needs it, before anything is read: there and

@@ -3,6 +3,8 @@
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -14,6 +16,10 @@ use super::{
     url::{Place, RedisUrl},
 };
 use crate::Error;
+
+/// How long a failover may take until the Sentinels agree on the new primary.
+const FAILOVER: Duration = Duration::from_secs(20);
+const FAILOVER_PAUSE: Duration = Duration::from_millis(500);
 
 /// A deployment of Redis or Valkey that was found: a server, a cluster, or what Sentinels watch.
 ///
@@ -223,16 +229,40 @@ impl Redis {
         Ok(replicas.collect())
     }
 
-    /// Asks the Sentinels who the primary is.
+    /// Asks the Sentinels who the primary is, until one names a server that says so itself: during
+    /// a failover, and for a while after it, they still name the one that was.
     fn watched(&self, sentinels: &[Address], name: &str) -> Result<Shard, Error> {
-        let mut last = None;
-        for sentinel in sentinels {
-            match self.ask_sentinel(sentinel, name) {
-                Ok(shard) => return Ok(shard),
-                Err(error) => last = Some(error),
+        let until = Instant::now() + FAILOVER.min(self.access().patience);
+        loop {
+            let (mut last, mut answered) = (None, false);
+            for sentinel in sentinels {
+                let asked = self.ask_sentinel(sentinel, name).and_then(|shard| {
+                    answered = true;
+                    self.is_primary(&shard.primary).map(|()| shard)
+                });
+                match asked {
+                    Ok(shard) => return Ok(shard),
+                    Err(error) if answered && !error.is_retryable() => return Err(error),
+                    Err(error) => last = Some(error),
+                }
             }
+            // Where no Sentinel knows anything, waiting is of no use.
+            if !answered || Instant::now() >= until {
+                return Err(last.unwrap_or(Error::Url { reason: "no Sentinel is named" }));
+            }
+            thread::sleep(FAILOVER_PAUSE);
         }
-        Err(last.unwrap_or(Error::Url { reason: "no Sentinel is named" }))
+    }
+
+    fn is_primary(&self, address: &Address) -> Result<(), Error> {
+        let info = Info::of(&mut self.dial(address)?)?;
+        match info.get("role") {
+            Some(role) if role != "master" => {
+                let detail = "it is no primary any more".to_owned();
+                Err(Error::Unavailable { node: address.to_string(), detail })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn ask_sentinel(&self, sentinel: &Address, name: &str) -> Result<Shard, Error> {
