@@ -79,7 +79,7 @@ impl World {
     }
 
     pub(crate) fn reader(&self) -> ImportReader {
-        ImportReader::open(&self.out()).unwrap().with_table(self.mapping.table().clone())
+        ImportReader::open(self.out()).unwrap().with_table(self.mapping.table().clone())
     }
 
     /// The data files.
