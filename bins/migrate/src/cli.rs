@@ -88,7 +88,7 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 pub(crate) struct Source {
     /// Where the keys are: an RDB file, plain or compressed; a folder, pattern or s3:// prefix of
-    /// such files (repeat for more); an append-only file or its folder; redis://[USER@]HOST:PORT,
+    /// such files (repeat for more); an append-only file or its folder; redis://USER@HOST:PORT,
     /// rediss://…, unix:///PATH, redis+sentinel://HOST:PORT,…/PRIMARY
     #[arg(long, value_name = "SOURCE", required = true)]
     pub(crate) from: Vec<String>,
@@ -255,7 +255,7 @@ pub(crate) struct Load {
     #[arg(long, help_heading = TABLES, value_name = "URL")]
     pub(crate) stage: Option<String>,
 
-    /// Make the table if there is none, by the mapping's [table]
+    /// Make the table if there is none, by the table of the mapping
     #[arg(long, help_heading = TABLES)]
     pub(crate) create_table: bool,
 
@@ -491,7 +491,7 @@ pub(crate) enum DaxCommand {
 
 #[derive(Args, Debug)]
 pub(crate) struct DaxPlan {
-    /// The mapping file, whose [table] names the table
+    /// The mapping file, which names the table
     #[arg(long, value_name = "FILE", required_unless_present = "table")]
     pub(crate) mapping: Option<PathBuf>,
     /// The table
