@@ -29,6 +29,8 @@ use super::{
 };
 use crate::{Batch, Error, Failure};
 
+/// How long keys wait for others: of a slow server, or below a limit, a batch is not awaited full.
+const LINGER: Duration = Duration::from_secs(1);
 /// A data set up to this size holds no value that is a burden to dump: its values are not measured
 /// before they are asked for.
 const SMALL_DATA_BYTES: u64 = 256 << 20;
@@ -93,6 +95,8 @@ pub(crate) struct Worker {
     sweeps: Vec<Sweep>,
     moved: BTreeSet<u16>,
     batch: Box<Batch>,
+    /// When a batch was handed over last.
+    emitted: Instant,
     context: Option<Context>,
     recent: Recent,
     /// A second connection, for values that are read in pieces; and the database it is in.
@@ -199,6 +203,7 @@ impl Worker {
             progress,
             sweeps,
             batch: shared.batch(),
+            emitted: Instant::now(),
             context: None,
             recent: Recent::new(),
             side: None,
@@ -756,7 +761,8 @@ impl Worker {
             _ => return Err(link.protocol("no value where a value was asked for").into()),
         }
         self.retire(run);
-        if self.batch.is_full(self.shared.options.batch_bytes) {
+        let is_late = !self.batch.is_empty() && self.emitted.elapsed() > LINGER;
+        if is_late || self.batch.is_full(self.shared.options.batch_bytes) {
             self.emit(true)?;
         }
         Ok(bytes)
@@ -958,6 +964,7 @@ impl Worker {
 
     /// Hands the batch over.
     fn emit(&mut self, whole: bool) -> Result<(), Halt> {
+        self.emitted = Instant::now();
         let mut batch = std::mem::replace(&mut self.batch, self.shared.batch());
         batch.context.clone_from(&self.context);
         let progress = whole.then(|| Box::new(self.progress()));

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use keystar_extract::{Read, ScanOptions};
+use futures_executor::block_on;
+use keystar_extract::{Access, Batch, Read, RedisScan, ScanOptions, Source};
 use keystar_kit::generate::{Shape, write};
 use keystar_kit::places::installed;
 use keystar_kit::redis::{Connection, Redis as Server, Reply};
@@ -139,4 +140,25 @@ fn other_servers_are_read_too() {
         found.assert_same(&expected);
         scan(&server, small.with_read(Read::Typed)).sorted().assert_same(&expected);
     }
+}
+
+/// Below a limit, nobody waits until a batch is full.
+#[test]
+fn a_slow_scan_hands_over_what_it_has() {
+    let server = Server::start().unwrap();
+    let mut connection = server.connect().unwrap();
+    for n in 0..400 {
+        connection.command(&["SET", &format!("key:{n}"), "v"]).unwrap();
+    }
+    let url = format!("redis://{}", server.address()).parse().unwrap();
+    let redis = keystar_extract::Redis::connect(&url, &Access::default()).unwrap();
+    let options = ScanOptions::default().with_keys_per_second(100);
+    let mut source = RedisScan::open(&redis, options).unwrap();
+    let (mut batch, mut counts, mut marked) = (Batch::new(), Vec::new(), 0);
+    while block_on(source.fill(&mut batch)).unwrap() {
+        counts.push(batch.entries().count());
+        marked += u64::from(batch.position().is_some());
+    }
+    assert_eq!(counts.iter().sum::<usize>(), 400);
+    assert!(counts.len() > 2 && marked > 2, "{counts:?}, {marked} with a position");
 }
