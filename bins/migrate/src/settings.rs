@@ -38,9 +38,7 @@ impl Rules {
         let Some(path) = &rules.mapping else {
             return Ok(Self { mapping: Mapping::default(), text: None, salt, as_of });
         };
-        let text = fs::read_to_string(path).map_err(|error| {
-            Failure::mapping(error).hint(format!("the mapping file is {}", path.display()))
-        })?;
+        let text = mapping_text(path)?;
         let mapping = mapping(&text, salt.as_deref(), path)?;
         if mapping.needs_salt() {
             return Err(Failure::mapping("the mapping hashes fields, and there is no salt")
@@ -53,6 +51,12 @@ impl Rules {
     pub(crate) fn clock(&self) -> UnixMillis {
         self.as_of.unwrap_or_else(now)
     }
+}
+
+pub(crate) fn mapping_text(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| {
+        Failure::mapping(error).hint(format!("the mapping file is {}", path.display()))
+    })
 }
 
 /// Checks a mapping; an error names the file, the line and the column.

@@ -3,7 +3,7 @@
 use std::{fmt, fs, io, path::Path};
 
 use futures_executor::block_on;
-use keystar_extract::{Batch, RdbFile};
+use keystar_extract::{Batch, RdbFile, Source};
 use keystar_transfer::local_folder;
 use serde::Serialize;
 
@@ -97,7 +97,14 @@ fn source(spec: &MigrationSpec, reach: &Reach, checks: &mut Checks) -> Result<()
     if spec.from.is_live() {
         return crate::server::check(&spec.from, reach, checks);
     }
-    let mut source = spec.open_source(reach)?;
+    let (mut source, compression): (Box<dyn Source>, _) = match spec.from.dump() {
+        Some(path) => {
+            let dump = RdbFile::open(path, spec.selection.options()).map_err(Error::Source)?;
+            let compression = dump.compression();
+            (Box::new(dump), Some(compression))
+        }
+        None => (spec.open_source(reach)?, None),
+    };
     let mut batch = Batch::new();
     block_on(source.fill(&mut batch)).map_err(Error::Source)?;
     let remarks = batch.remarks();
@@ -107,9 +114,8 @@ fn source(spec: &MigrationSpec, reach: &Reach, checks: &mut Checks) -> Result<()
             found = format!("{found}, written by {} {value}", key.trim_end_matches("-ver"));
         }
     }
-    if let Some(path) = spec.from.dump() {
-        let dump = RdbFile::open(path, spec.selection.options()).map_err(Error::Source)?;
-        found = format!("{found}, {} {}", bytes(spec.from_bytes), dump.compression().name());
+    if let Some(compression) = compression {
+        found = format!("{found}, {} {}", bytes(spec.from_bytes), compression.name());
     }
     checks.push("source", State::Ok, found);
     for warning in &remarks.warnings {

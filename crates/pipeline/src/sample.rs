@@ -22,6 +22,7 @@ use crate::{
     table::TableReader,
     tally::Key,
     verification::{Finding, Firsts},
+    verify::Sides,
 };
 
 /// Records that may be chosen: their items are held in memory.
@@ -98,8 +99,7 @@ pub fn verify_sample(
     };
     let mut chosen: BTreeMap<u64, Chosen> = BTreeMap::new();
     let mut of = 0;
-    let source_name = if options.ordered { "dump" } else { "source" };
-    let mut found = Verification::between(source_name, options.held.name());
+    let mut found = Sides::of(options).verification();
     let ended = convey(source.as_mut(), options.jobs, interrupt, &work, |seen: Seen, batch| {
         of += seen.records;
         for (hash, candidate) in seen.candidates {

@@ -8,7 +8,8 @@ use keystar_mapping::{Mapping, StreamImages, TableSettings};
 use keystar_transfer::{
     AfterLoad, Aws, AwsOptions, BulkPut, DynamoDb, Encryption, ImportJob, ImportProgress,
     ImportReader, ImportSample, ImportSource, ImportStatus, ItemSink, LiveOptions, LiveWriter,
-    Mark, Offloads, Place, Put, ScanTableOptions, StreamView, TableExtras, TableItems, TableName,
+    Manifest, Mark, Offloads, Place, Put, ScanTableOptions, StreamView, TableExtras, TableItems,
+    TableName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +96,12 @@ struct Begun {
     arn: String,
 }
 
+impl Begun {
+    fn save(work: &WorkDir, arn: &str) -> Result<(), Error> {
+        work.save_extra(LOAD, &Self { arn: arn.to_owned() })
+    }
+}
+
 impl TableTarget {
     pub(crate) fn connect(
         name: &str,
@@ -116,10 +123,7 @@ impl TableTarget {
 
     /// A place in a bucket, reached as the table is.
     pub(crate) fn place(&self, url: &str) -> Place {
-        let place = Place::from(url);
-        #[cfg(feature = "s3")]
-        let place = place.with_aws(&self.aws);
-        place
+        Place::from(url).with_aws(&self.aws)
     }
 
     pub(crate) fn db(&self) -> &DynamoDb {
@@ -237,39 +241,52 @@ impl TableTarget {
             return Err(Error::Usage(format!("{stage} holds no manifest")));
         };
         progress.start(Some(manifest.bytes));
-        let source = ImportSource::of(stage, manifest).map_err(Error::Target)?;
-        let begun: Option<Begun> = work.extra(LOAD)?;
-        let begin = |arn: &str| work.save_extra(LOAD, &Begun { arn: arn.to_owned() });
-        if self.load.by == By::Bulk {
-            let job = match begun {
-                Some(Begun { arn }) => BulkPut::known(&self.db, arn),
-                None => {
-                    let report = format!("{}/report/", stage.trim_end_matches('/'));
-                    let units = self.load.units_per_second;
-                    let job = BulkPut::start(&self.db, &source, &self.name, &report, units, run)
-                        .map_err(Error::Target)?;
-                    begin(job.arn())?;
-                    job
-                }
-            };
-            let Some(outcome) = job.wait(look).map_err(Error::Target)? else { return Ok(None) };
-            let refused = match outcome.is_complete() {
-                true => Vec::new(),
-                false => {
-                    let files = outcome.report_files(&self.place(stage)).map_err(Error::Target)?;
-                    files.into_iter().map(|(url, _)| format!("see {url}")).collect()
-                }
-            };
-            return Ok(Some(Loaded {
-                arn: outcome.arn.clone(),
-                table: self.name.to_string(),
-                items: outcome.progress.items,
-                written: outcome.progress.imported_items,
-                errors: outcome.progress.errors,
-                refused,
-                failure: outcome.failure.map(|(code, words)| format!("{code}: {words}")),
-            }));
+        match self.load.by {
+            By::Bulk => self.bulk_put(stage, manifest, run, work, look),
+            _ => self.import(stage, manifest, run, work, look),
         }
+    }
+
+    fn bulk_put(
+        &self,
+        stage: &str,
+        manifest: &Manifest,
+        run: &str,
+        work: &WorkDir,
+        look: impl FnMut(&ImportProgress) -> ControlFlow<()>,
+    ) -> Result<Option<Loaded>, Error> {
+        let job = match work.extra::<Begun>(LOAD)? {
+            Some(Begun { arn }) => BulkPut::known(&self.db, arn),
+            None => {
+                let source = ImportSource::of(stage, manifest).map_err(Error::Target)?;
+                let report = format!("{}/report/", stage.trim_end_matches('/'));
+                let units = self.load.units_per_second;
+                let job = BulkPut::start(&self.db, &source, &self.name, &report, units, run)
+                    .map_err(Error::Target)?;
+                Begun::save(work, job.arn())?;
+                job
+            }
+        };
+        let Some(outcome) = job.wait(look).map_err(Error::Target)? else { return Ok(None) };
+        let refused = match outcome.is_complete() {
+            true => Vec::new(),
+            false => {
+                let files = outcome.report_files(&self.place(stage)).map_err(Error::Target)?;
+                files.into_iter().map(|(url, _)| format!("see {url}")).collect()
+            }
+        };
+        let failure = outcome.failure.map(|(code, words)| format!("{code}: {words}"));
+        Ok(Some(self.loaded(outcome.arn, &outcome.progress, refused, failure)))
+    }
+
+    fn import(
+        &self,
+        stage: &str,
+        manifest: &Manifest,
+        run: &str,
+        work: &WorkDir,
+        look: impl FnMut(&ImportProgress) -> ControlFlow<()>,
+    ) -> Result<Option<Loaded>, Error> {
         let sample = match self.load.sample {
             Some(files) => {
                 let files = manifest.files.get(..files.min(manifest.files.len()));
@@ -279,13 +296,14 @@ impl TableTarget {
             }
             None => None,
         };
-        let source = sample.as_ref().map_or(&source, ImportSample::source);
-        let job = match begun {
+        let job = match work.extra::<Begun>(LOAD)? {
             Some(Begun { arn }) => ImportJob::known(&self.db, arn),
             None => {
+                let whole = ImportSource::of(stage, manifest).map_err(Error::Target)?;
+                let source = sample.as_ref().map_or(&whole, ImportSample::source);
                 let job = ImportJob::start(&self.db, source, &self.table, &self.extras(), run)
                     .map_err(Error::Target)?;
-                begin(job.arn())?;
+                Begun::save(work, job.arn())?;
                 job
             }
         };
@@ -301,15 +319,26 @@ impl TableTarget {
             }
             None => None,
         };
-        Ok(Some(Loaded {
-            arn: outcome.arn.clone(),
+        let refused = outcome.item_errors.iter().map(ToString::to_string).collect();
+        Ok(Some(self.loaded(outcome.arn, &outcome.progress, refused, failure)))
+    }
+
+    fn loaded(
+        &self,
+        arn: String,
+        progress: &ImportProgress,
+        refused: Vec<String>,
+        failure: Option<String>,
+    ) -> Loaded {
+        Loaded {
+            arn,
             table: self.name.to_string(),
-            items: outcome.progress.items,
-            written: outcome.progress.imported_items,
-            errors: outcome.progress.errors,
-            refused: outcome.item_errors.iter().map(ToString::to_string).collect(),
+            items: progress.items,
+            written: progress.imported_items,
+            errors: progress.errors,
+            refused,
             failure,
-        }))
+        }
     }
 
     /// Gives the loaded table what it shall have besides its items.

@@ -237,7 +237,7 @@ impl<'v> Verifier<'v> {
             sides,
             reverse: Reverse::new(options.mapping, options.held.format()),
             ledger: Ledger::new(&options.folder, options.max_bytes),
-            found: Verification::between(sides.source, sides.held),
+            found: sides.verification(),
             missing: Firsts::default(),
             damaged: Firsts::default(),
             known: vec![false; options.rejected.len()],
@@ -1056,16 +1056,21 @@ pub(crate) fn key_place(item: &Item<'_>, table: &Table) -> u64 {
 
 /// What the two sides are called, and whether a record's offset is a place.
 #[derive(Clone, Copy)]
-struct Sides {
+pub(crate) struct Sides {
     source: &'static str,
     held: &'static str,
     ordered: bool,
 }
 
 impl Sides {
-    fn of(options: &VerifyOptions<'_>) -> Self {
+    pub(crate) fn of(options: &VerifyOptions<'_>) -> Self {
         let source = if options.ordered { "dump" } else { "source" };
         Self { source, held: options.held.name(), ordered: options.ordered }
+    }
+
+    /// A comparison of the two that has found nothing yet.
+    pub(crate) fn verification(self) -> Verification {
+        Verification::between(self.source, self.held)
     }
 
     fn place(self, offset: u64) -> String {

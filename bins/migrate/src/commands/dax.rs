@@ -1,5 +1,3 @@
-use std::fs;
-
 use keystar_pipeline::dax_template;
 
 use crate::{
@@ -13,10 +11,7 @@ pub(super) fn run(dax: &Dax) -> Result<Outcome, Failure> {
     let table = match (table, mapping) {
         (Some(table), _) => table.clone(),
         (None, Some(path)) => {
-            let text = fs::read_to_string(path).map_err(|error| {
-                Failure::mapping(error).hint(format!("the mapping file is {}", path.display()))
-            })?;
-            let mapping = settings::mapping(&text, None, path)?;
+            let mapping = settings::mapping(&settings::mapping_text(path)?, None, path)?;
             mapping.table().name.clone().ok_or_else(|| {
                 Failure::mapping("the mapping's [table] has no name")
                     .hint("name it there, or with --table")
