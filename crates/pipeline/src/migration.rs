@@ -436,7 +436,8 @@ fn migrate_one(
     let began = Instant::now();
     let work = WorkDir::new(work_dir(&spec.to, options.work.as_deref())?);
     let run = Run::new(spec, options.now);
-    let target = Target::find(spec, &spec.mapping(options)?, options)?;
+    let mapping = spec.mapping(options)?;
+    let target = Target::find(spec, &mapping, options)?;
     let ready = || {
         spec.from.prepare(&options.reach).map_err(Error::Source)?;
         target.prepare()
@@ -445,7 +446,7 @@ fn migrate_one(
     if let (true, Some(report)) = (resumed, work.report()?) {
         return Ok(report);
     }
-    let mapping = spec.mapping(options)?.with_as_of(UnixMillis(run.as_of));
+    let mapping = mapping.with_as_of(UnixMillis(run.as_of));
     let mut session = Session::open(&run, &mapping, &work, &target, resumed, options)?;
     let ended = session.copy(options.jobs, interrupt, progress)?;
     let mut report = match ended {
@@ -1054,6 +1055,11 @@ fn verify_spec(
             Some(records) => verify_sample(&verify_options, records, interrupt, progress),
             None => verify(&verify_options, interrupt, progress),
         };
+    }
+    #[cfg(feature = "live")]
+    if options.sample.is_some() || options.repair != Repair::Nothing {
+        let reason = "only a table is sampled or repaired: files are compared whole";
+        return Err(Error::Usage(reason.into()));
     }
     let mapping = mapping.with_as_of(as_of);
     let reader = ImportReader::open(target.files(spec)?).map_err(Error::Target)?;

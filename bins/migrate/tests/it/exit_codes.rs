@@ -48,6 +48,17 @@ fn a_run_that_carries_everything_is_0_and_verifies() {
 }
 
 #[test]
+fn what_only_a_table_can_have_done_is_2_for_files() {
+    let (_dir, out) = out();
+    assert_eq!(ran(&["run", "--from", SHOP, "--to", &out]).code, Some(0));
+    for more in [&["--sample", "5"][..], &["--repair"]] {
+        let verify = ran(&[&["verify", "--to", &out], more].concat());
+        assert_eq!(verify.code, Some(2), "{}{}", verify.stdout, verify.stderr);
+        assert!(verify.stderr.contains("only a table"), "{}", verify.stderr);
+    }
+}
+
+#[test]
 fn an_unknown_flag_is_2() {
     let run = ran(&["run", "--form", SHOP]);
     assert_eq!(run.code, Some(2));
