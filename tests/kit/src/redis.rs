@@ -152,20 +152,7 @@ impl Redis {
         if !self.is_tls() {
             return Connection::tcp(self.server.address());
         }
-        // The socket is made a moment after the port listens.
-        let mut tries = 0;
-        let stream = loop {
-            match UnixStream::connect(self.socket()) {
-                Err(_) if tries < 500 => {
-                    tries += 1;
-                    std::thread::sleep(Duration::from_millis(2));
-                }
-                connected => break connected?,
-            }
-        };
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        let reader = BufReader::new(Stream::Unix(stream.try_clone()?));
-        Ok(Connection { reader, writer: Stream::Unix(stream) })
+        Connection::unix(&self.socket())
     }
 
     fn is_tls(&self) -> bool {
@@ -254,6 +241,26 @@ impl Connection {
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
         let reader = BufReader::new(Stream::Tcp(stream.try_clone()?));
         Ok(Self { reader, writer: Stream::Tcp(stream) })
+    }
+
+    /// Connects to a socket, which is made a moment after the port listens.
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub fn unix(socket: &Path) -> io::Result<Self> {
+        let mut tries = 0;
+        let stream = loop {
+            match UnixStream::connect(socket) {
+                Err(_) if tries < 500 => {
+                    tries += 1;
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                connected => break connected?,
+            }
+        };
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        let reader = BufReader::new(Stream::Unix(stream.try_clone()?));
+        Ok(Self { reader, writer: Stream::Unix(stream) })
     }
 
     /// Sends a command and waits for its answer.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::process::free_address;
 use crate::redis::{Redis, Reply};
+use crate::redis_tls::Certificates;
 
 /// Three primaries, each with as many replicas as was asked for, all slots covered.
 #[derive(Debug)]
@@ -34,13 +35,35 @@ impl Cluster {
     /// # Errors
     /// When it does not come up.
     pub fn start_program(program: &Path, replicas: usize) -> io::Result<Self> {
+        Self::start_with(program, replicas, &[])
+    }
+
+    /// Starts Debian's Redis as a cluster in which everybody speaks TLS, to clients and to each other, shows this
+    /// certificate and wants one; with further arguments.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn encrypted(
+        replicas: usize,
+        certificates: &Certificates,
+        name: &str,
+        further: &[&str],
+    ) -> io::Result<Self> {
+        let mut arguments = certificates.arguments(name, true);
+        let cluster = ["--tls-cluster", "yes"];
+        arguments.extend(cluster.iter().chain(further).map(|word| (*word).to_owned()));
+        Self::start_with(Path::new("redis-server"), replicas, &arguments)
+    }
+
+    fn start_with(program: &Path, replicas: usize, further: &[String]) -> io::Result<Self> {
         let mut nodes = Vec::new();
         for _ in 0..PRIMARIES * (1 + replicas) {
             nodes.push(Redis::start_with(program, None, |_| {
                 let bus = free_address()?.port().to_string();
                 let words = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1500"];
                 let more = ["--cluster-port", &bus, "--repl-diskless-sync-delay", "0"];
-                Ok(words.into_iter().chain(more).map(str::to_owned).collect())
+                let own = words.into_iter().chain(more).map(str::to_owned);
+                Ok(own.chain(further.iter().cloned()).collect())
             })?);
         }
         let ids =

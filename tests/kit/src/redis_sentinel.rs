@@ -1,11 +1,13 @@
 //! A primary and a replica, watched by three Sentinels.
 
 use std::io;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::process::Server;
-use crate::redis::{Redis, Reply};
+use crate::redis::{Connection, Redis, Reply};
+use crate::redis_tls::Certificates;
 
 /// A primary and a replica, watched by three Sentinels under the name `mymaster`.
 #[derive(Debug)]
@@ -13,6 +15,7 @@ pub struct Watched {
     /// The primary that there is at first, and its replica.
     pub servers: [Redis; 2],
     sentinels: Vec<Server>,
+    is_encrypted: bool,
 }
 
 impl Watched {
@@ -21,17 +24,44 @@ impl Watched {
     /// # Errors
     /// When they do not find each other.
     pub fn start() -> io::Result<Self> {
-        let primary = Redis::start()?;
+        Self::start_at("127.0.0.1", &[], |own| format!("port {own}\n"))
+    }
+
+    /// Starts the five so that they speak TLS, to clients and to each other, show this certificate and want one, and
+    /// know the servers by the name `localhost`.
+    ///
+    /// # Errors
+    /// When they do not find each other.
+    pub fn encrypted(certificates: &Certificates, name: &str) -> io::Result<Self> {
+        let mut arguments = certificates.arguments(name, true);
+        arguments.extend(["--replica-announce-ip", "localhost"].map(str::to_owned));
+        Self::start_at("localhost", &arguments, |own| {
+            let settings =
+                certificates.settings(name, true).map(|(name, value)| format!("{name} {value}\n"));
+            let names = "sentinel resolve-hostnames yes\nsentinel announce-hostnames yes\n";
+            format!("{}tls-port {own}\n{names}", settings.concat())
+        })
+    }
+
+    fn start_at(
+        host: &str,
+        arguments: &[String],
+        settings: impl Fn(u16) -> String,
+    ) -> io::Result<Self> {
+        let start =
+            || Redis::start_with(Path::new("redis-server"), None, |_| Ok(arguments.to_vec()));
+        let primary = start()?;
         let port = primary.address().port().to_string();
-        let replica = Redis::start()?;
-        replica.connect()?.command(&["REPLICAOF", "127.0.0.1", &port])?;
+        let replica = start()?;
+        replica.connect()?.command(&["REPLICAOF", host, &port])?;
         let mut sentinels = Vec::new();
         for _ in 0..3 {
             sentinels.push(Server::start("sentinel", Duration::from_secs(30), |folder, own| {
                 let file = folder.join("sentinel.conf");
-                let folder = folder.display();
+                let (settings, folder) = (settings(own), folder.display());
                 let text = format!(
-                    "port {own}\nbind 127.0.0.1\ndir {folder}\nsentinel monitor mymaster 127.0.0.1 {port} 2\n\
+                    "bind 127.0.0.1\ndir {folder}\nunixsocket {folder}/socket\n{settings}\
+                     sentinel monitor mymaster {host} {port} 2\n\
                      sentinel down-after-milliseconds mymaster 500\nsentinel failover-timeout mymaster 4000\n"
                 );
                 std::fs::write(&file, text)?;
@@ -40,7 +70,8 @@ impl Watched {
                 Ok(command)
             })?);
         }
-        let watched = Self { servers: [primary, replica], sentinels };
+        let is_encrypted = !arguments.is_empty();
+        let watched = Self { servers: [primary, replica], sentinels, is_encrypted };
         let begun = Instant::now();
         while !watched.all_are_known()? {
             if begun.elapsed() > Duration::from_secs(60) {
@@ -75,10 +106,11 @@ impl Watched {
     pub fn url(&self) -> String {
         let sentinels: Vec<_> =
             self.sentinels.iter().map(|sentinel| sentinel.address().to_string()).collect();
-        format!("redis+sentinel://{}/mymaster", sentinels.join(","))
+        let scheme = if self.is_encrypted { "rediss" } else { "redis" };
+        format!("{scheme}+sentinel://{}/mymaster", sentinels.join(","))
     }
 }
 
 fn ask(sentinel: &Server, arguments: &[&str]) -> io::Result<Reply> {
-    crate::redis::Connection::tcp(sentinel.address())?.command(arguments)
+    Connection::unix(&sentinel.folder().join("socket"))?.command(arguments)
 }

@@ -15,7 +15,8 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Makes a CA with certificates named `server`, `client` and `expired`.
+    /// Makes a CA with certificates named `server`, `client` and `expired`, which are good for the address of
+    /// loopback and for `localhost`, and one named `named`, which is good for `localhost` alone.
     ///
     /// # Errors
     /// When there is no `openssl`, with what it printed.
@@ -23,11 +24,14 @@ impl Certificates {
         let folder = tempfile::Builder::new().prefix("keystar-tls-").tempdir()?;
         let made = Self { folder };
         made.openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=ca -keyout ca.key -out ca.crt")?;
-        std::fs::write(
-            made.folder.path().join("names"),
-            "subjectAltName=IP:127.0.0.1,DNS:localhost\n",
-        )?;
-        for (name, days) in [("server", "2"), ("client", "2"), ("expired", "-1")] {
+        let all = "IP:127.0.0.1,DNS:localhost";
+        for (name, days, good_for) in [
+            ("server", "2", all),
+            ("client", "2", all),
+            ("expired", "-1", all),
+            ("named", "2", "DNS:localhost"),
+        ] {
+            std::fs::write(made.path("names"), format!("subjectAltName={good_for}\n"))?;
             made.openssl(&format!("req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"))?;
             made.openssl(&format!("x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days {days} -extfile names -out {name}.crt"))?;
         }
@@ -56,20 +60,26 @@ impl Certificates {
     /// # Errors
     /// When it does not start.
     pub fn serve(&self, name: &str, mutual: bool) -> io::Result<Redis> {
+        Redis::start_with(Path::new("redis-server"), None, |_| Ok(self.arguments(name, mutual)))
+    }
+
+    /// The arguments of a server that shows this certificate, to clients and to its peers, and wants one of
+    /// clients if `mutual`.
+    pub fn arguments(&self, name: &str, mutual: bool) -> Vec<String> {
+        let settings = self.settings(name, mutual);
+        settings.into_iter().flat_map(|(name, value)| [format!("--{name}"), value]).collect()
+    }
+
+    /// The same as a file of settings has them.
+    pub(crate) fn settings(&self, name: &str, mutual: bool) -> [(&'static str, String); 6] {
         let file = |name: String| self.path(&name).to_string_lossy().into_owned();
-        Redis::start_with(Path::new("redis-server"), None, |_| {
-            Ok(vec![
-                "--port".to_owned(),
-                "0".to_owned(),
-                "--tls-cert-file".to_owned(),
-                file(format!("{name}.crt")),
-                "--tls-key-file".to_owned(),
-                file(format!("{name}.key")),
-                "--tls-ca-cert-file".to_owned(),
-                file("ca.crt".to_owned()),
-                "--tls-auth-clients".to_owned(),
-                if mutual { "yes" } else { "no" }.to_owned(),
-            ])
-        })
+        [
+            ("port", "0".to_owned()),
+            ("tls-cert-file", file(format!("{name}.crt"))),
+            ("tls-key-file", file(format!("{name}.key"))),
+            ("tls-ca-cert-file", file("ca.crt".to_owned())),
+            ("tls-auth-clients", if mutual { "yes" } else { "no" }.to_owned()),
+            ("tls-replication", "yes".to_owned()),
+        ]
     }
 }

@@ -5,13 +5,14 @@
 //! that is pushed to meanwhile may lose an item or repeat one.
 
 use keystar_rdb::{
-    Blob, Consumer, Db, Encoding, Field, Group, Head, Json, Kind, Part, Pending, Scored, Stream,
-    StreamEntry, StreamId, UnixMillis, Value,
+    Blob, Consumer, Db, Encoding, Field, Group, Head, Idempotency, Json, Kind, Part, Pending,
+    Scored, StreamEntry, StreamId, UnixMillis, Value,
 };
 
 use super::{
     link::{Link, Reply, Token},
     recent::Recent,
+    resp,
     worker::now_millis,
 };
 use crate::Error;
@@ -20,6 +21,10 @@ use crate::Error;
 const FIRST_COUNT: usize = 32;
 /// Elements that are asked for at most.
 const MAX_COUNT: usize = 10_000;
+/// Bytes of a value that are asked for while questions for other values are under way with it.
+const FIRST_BYTES: usize = 16 << 10;
+/// Pending entries of a group that are asked for at a time.
+const PENDING_COUNT: usize = 1000;
 
 /// Gathers the elements of a value into parts, and knows where it is to be read on: also over
 /// another connection.
@@ -34,15 +39,48 @@ pub(crate) struct Gather {
     next: u64,
     max_bytes: usize,
     max_element: u64,
+    /// How long a string is, once that was asked for.
+    total: Option<u64>,
+    /// What is asked next.
+    step: Step,
     /// Where the server is asked to go on, and for how many elements.
     cursor: String,
     count: usize,
+    /// About so many bytes are asked for at a time.
+    piece_bytes: usize,
     /// Whether it is an empty string.
     empty: bool,
+    /// Whether it is read by a cursor of the process that was asked.
+    is_table: bool,
     /// What cursors tell twice.
     recent: Option<Recent>,
+    /// Fields that are not in their part yet.
+    fields: Vec<Field<'static>>,
+    /// Groups of a stream whose pending entries are to be asked for.
+    groups: Vec<usize>,
+    /// Why the value cannot be told, while the rest of an answer is passed over.
+    failed: Option<String>,
+    /// Whether the stream remembers producers' ids, which no command tells.
+    pub(crate) has_producers: bool,
     /// Parts that are complete.
     pub(crate) ready: Vec<Part>,
+}
+
+/// A question. Each is one command with one answer, so that they go into any pipeline.
+#[derive(Clone, Debug)]
+enum Step {
+    /// For elements, or a piece of a string.
+    Elements,
+    /// How long the string is: longer than was asked for first.
+    Length,
+    /// Whether there is a key with an empty string.
+    Exists,
+    /// When the fields that were told last expire.
+    Expiries,
+    /// All of a stream but its entries.
+    Tail,
+    /// What the group with this number has pending, from there on.
+    Pending(usize, String),
 }
 
 /// How the reading of a value ended.
@@ -51,6 +89,10 @@ pub(crate) enum Outcome {
     Told,
     /// There is no such key any more.
     Gone,
+    /// The key has a value of another type by now.
+    Changed,
+    /// The key is on another node.
+    Moved,
     /// It cannot be told; why.
     Failed(String),
 }
@@ -83,6 +125,10 @@ pub(crate) struct Piecewise {
     pub(crate) fields_expire: bool,
     /// How far the server's clock is ahead of ours.
     pub(crate) clock_ahead: i64,
+    /// Whether each question wants to be announced, since the slot is not the node's own yet.
+    pub(crate) asking: bool,
+    /// Whether it was found to be of another type before.
+    pub(crate) is_second: bool,
 }
 
 impl Piecewise {
@@ -94,7 +140,6 @@ impl Piecewise {
 
     /// The beginning of the value.
     pub(crate) fn gather(&self) -> Gather {
-        let table = matches!(self.kind, Kind::Set | Kind::SortedSet | Kind::Hash);
         Gather {
             head: self.head(),
             value: nothing(self.kind),
@@ -104,96 +149,189 @@ impl Piecewise {
             next: 0,
             max_bytes: self.part_bytes,
             max_element: self.max_element_bytes,
+            total: None,
+            step: Step::Elements,
             cursor: if self.kind == Kind::Stream { "-" } else { "0" }.to_owned(),
             count: FIRST_COUNT,
+            piece_bytes: FIRST_BYTES.min(self.part_bytes.max(1)),
             empty: false,
-            recent: table.then(Recent::new),
+            is_table: matches!(self.kind, Kind::Set | Kind::SortedSet | Kind::Hash),
+            recent: None,
+            fields: Vec::new(),
+            groups: Vec::new(),
+            failed: None,
+            has_producers: false,
             ready: Vec::new(),
         }
     }
 
-    /// Asks one question more; `None` when there are more to ask.
+    /// Asks the next question, with what is sent next.
+    pub(crate) fn ask(&self, link: &mut Link, gather: &Gather) {
+        if self.asking {
+            link.push(&["ASKING"]);
+        }
+        let mut digits = (itoa::Buffer::new(), itoa::Buffer::new());
+        let cursor = gather.cursor.as_bytes();
+        let name = &*self.name;
+        match &gather.step {
+            Step::Elements => match self.kind {
+                Kind::List => {
+                    let from = digits.0.format(gather.next).as_bytes();
+                    let to = digits.1.format(gather.next + gather.count as u64 - 1).as_bytes();
+                    link.push(&[b"LRANGE", name, from, to]);
+                }
+                Kind::Set | Kind::SortedSet | Kind::Hash => {
+                    let count = digits.1.format(gather.count).as_bytes();
+                    link.push(&[self.scan().as_bytes(), name, cursor, b"COUNT", count]);
+                }
+                Kind::Stream => {
+                    let count = digits.1.format(gather.count).as_bytes();
+                    link.push(&[b"XRANGE", name, cursor, b"+", b"COUNT", count]);
+                }
+                Kind::Json => link.push(&[b"JSON.GET", name]),
+                _ => {
+                    let from = digits.0.format(gather.next).as_bytes();
+                    let to = digits.1.format(gather.next + gather.piece() - 1).as_bytes();
+                    link.push(&[b"GETRANGE", name, from, to]);
+                }
+            },
+            Step::Length => link.push(&[b"STRLEN", name]),
+            Step::Exists => link.push(&[b"EXISTS", name]),
+            Step::Expiries => {
+                let fields = &gather.fields;
+                let count = digits.0.format(fields.len()).as_bytes();
+                let mut command = vec![b"HPEXPIRETIME".as_slice(), name, b"FIELDS", count];
+                command.extend(fields.iter().map(|field| field.name.as_bytes()));
+                link.push(&command);
+            }
+            Step::Tail => {
+                link.push(&[b"XINFO".as_slice(), b"STREAM", name, b"FULL", b"COUNT", b"1"])
+            }
+            Step::Pending(group, from) => {
+                let count = digits.0.format(PENDING_COUNT).as_bytes();
+                let group = gather.group_name(*group);
+                link.push(&[b"XPENDING", name, group, from.as_bytes(), b"+", count]);
+            }
+        }
+    }
+
+    /// Takes the answer; `None` when there is more to ask.
     ///
-    /// The link is of no use after any outcome but [`Outcome::Told`]: an answer may be half read.
-    pub(crate) fn read(
+    /// However it ends, but for an error, the whole answer was read.
+    pub(crate) fn take(
         &self,
         link: &mut Link,
         gather: &mut Gather,
     ) -> Result<Option<Outcome>, Error> {
-        let told = match self.kind {
-            Kind::String => self.string(link, gather),
-            Kind::List => self.list(link, gather),
-            Kind::Set | Kind::SortedSet | Kind::Hash => self.table(link, gather),
-            Kind::Stream => self.stream(link, gather),
-            Kind::Json => self.json(link, gather),
-            kind => Err(Stop::Outcome(Outcome::Failed(format!(
-                "a value of type {kind} cannot be read in pieces"
-            )))),
+        if self.asking {
+            link.token()?;
+        }
+        let asked = std::mem::replace(&mut gather.step, Step::Elements);
+        let told = match &asked {
+            Step::Elements => match self.kind {
+                Kind::String => self.string(link, gather),
+                Kind::List => self.list(link, gather),
+                Kind::Set | Kind::SortedSet | Kind::Hash => self.table(link, gather),
+                Kind::Stream => self.stream(link, gather),
+                Kind::Json => self.json(link, gather),
+                kind => Err(Stop::Outcome(Outcome::Failed(format!(
+                    "a value of type {kind} cannot be read in pieces"
+                )))),
+            },
+            Step::Length => self.length(link, gather),
+            Step::Exists => self.exists(link, gather),
+            Step::Expiries => self.expiries(link, gather),
+            Step::Tail => self.tail(link, gather),
+            Step::Pending(group, _) => self.pending(link, gather, *group),
+        };
+        let told = match gather.failed.take() {
+            Some(detail) => Err(Stop::Outcome(Outcome::Failed(detail))),
+            None => told,
         };
         match told {
             Ok(false) => Ok(None),
             Ok(true) => Ok(Some(gather.end())),
             Err(Stop::Outcome(outcome)) => Ok(Some(outcome)),
-            Err(Stop::Error(error)) => Err(error),
+            Err(Stop::Error(error)) => {
+                if gather.is_table && gather.recent.is_none() {
+                    // Half of an only answer: it is asked for again, and told from the beginning.
+                    *gather = Gather { piece_bytes: gather.piece_bytes, ..self.gather() };
+                } else {
+                    gather.step = asked;
+                }
+                Err(error)
+            }
         }
     }
 
-    /// Each of these asks one question, and says whether it was the last one.
+    /// Each of these takes one answer, and says whether there is nothing more to ask.
     fn string(&self, link: &mut Link, gather: &mut Gather) -> Result<bool, Stop> {
-        let total = link.ask(&[b"STRLEN", &*self.name])?.integer().unwrap_or_default();
+        let asked = gather.piece();
+        let piece = gather.element(link, "GETRANGE")?;
+        let len = piece.len() as u64;
+        let is_first = gather.next == 0;
+        if len > 0 {
+            gather.flush_if_full();
+        }
+        gather.bytes += piece.len();
+        gather.next += len;
+        if let Value::String(held) = &mut gather.value {
+            *held = if held.is_empty() { piece } else { [&**held, &*piece].concat().into() };
+        }
+        if is_first && len == 0 {
+            gather.step = Step::Exists;
+            return Ok(false);
+        }
+        if len < asked || gather.total.is_some_and(|total| gather.next >= total) {
+            return Ok(true);
+        }
+        if gather.total.is_none() {
+            gather.step = Step::Length;
+        }
+        Ok(false)
+    }
+
+    fn length(&self, link: &mut Link, gather: &mut Gather) -> Result<bool, Stop> {
+        let total = reply(link, "STRLEN")?.integer().unwrap_or_default();
         let total = u64::try_from(total).unwrap_or_default();
         if total > self.max_element_bytes {
             let limit = self.max_element_bytes;
             let detail = format!("a string of {total} bytes exceeds the limit of {limit}");
             return Err(Stop::Outcome(Outcome::Failed(detail)));
         }
-        gather.flush_if_full();
-        let end = gather.next + self.part_bytes.max(1) as u64 - 1;
-        let (from, to) = (gather.next.to_string(), end.to_string());
-        let reply = link.ask(&[b"GETRANGE", &*self.name, from.as_bytes(), to.as_bytes()])?;
-        let Reply::Bytes(bytes) = reply else {
-            return Err(link.protocol("no string where a string was asked for").into());
-        };
-        gather.bytes += bytes.len();
-        gather.next += bytes.len() as u64;
-        let ended = bytes.is_empty() || gather.next >= total;
-        if gather.next == 0 && link.ask(&[b"EXISTS", &*self.name])?.integer() == Some(1) {
-            gather.empty = true;
-        }
-        if !bytes.is_empty() {
-            gather.value = Value::String(bytes.into());
-        }
-        Ok(ended)
+        gather.total = Some(total);
+        Ok(gather.next >= total)
+    }
+
+    fn exists(&self, link: &mut Link, gather: &mut Gather) -> Result<bool, Stop> {
+        gather.empty = reply(link, "EXISTS")?.integer() == Some(1);
+        Ok(true)
     }
 
     fn list(&self, link: &mut Link, gather: &mut Gather) -> Result<bool, Stop> {
         let count = gather.count;
-        let (from, to) = (gather.next.to_string(), (gather.next + count as u64 - 1).to_string());
         let before = gather.mark();
-        link.push(&[b"LRANGE", &*self.name, from.as_bytes(), to.as_bytes()]);
-        link.flush()?;
         let items = array(link, "LRANGE")?;
         for _ in 0..items {
-            let item = gather.element(link)?;
+            let item = gather.element(link, "LRANGE")?;
             gather.push(Element::Item(item));
         }
         gather.recount(before);
         Ok(items < count)
     }
 
-    /// Sets, sorted sets and hashes, by their cursors.
-    fn table(&self, link: &mut Link, gather: &mut Gather) -> Result<bool, Stop> {
-        let command = match self.kind {
+    /// The command that tells a set, a sorted set or a hash by its cursor.
+    fn scan(&self) -> &'static str {
+        match self.kind {
             Kind::Set => "SSCAN",
             Kind::SortedSet => "ZSCAN",
             _ => "HSCAN",
-        };
+        }
+    }
+
+    fn table(&self, link: &mut Link, gather: &mut Gather) -> Result<bool, Stop> {
+        let command = self.scan();
         let before = gather.mark();
-        let count = gather.count.to_string();
-        let words: [&[u8]; 5] =
-            [command.as_bytes(), &self.name, gather.cursor.as_bytes(), b"COUNT", count.as_bytes()];
-        link.push(&words);
-        link.flush()?;
         if array(link, command)? != 2 {
             return Err(link.protocol("an answer to a scan that is none").into());
         }
@@ -201,11 +339,17 @@ impl Piecewise {
             Token::Bulk(len) => String::from_utf8_lossy(link.bulk(len)?).into_owned(),
             _ => return Err(link.protocol("a cursor that is none").into()),
         };
+        // What one answer tells to the end is told once.
+        if gather.recent.is_none() && cursor != "0" {
+            gather.recent = Some(Recent::new());
+        }
         let elements = array(link, command)?;
-        let mut fields = Vec::new();
         for _ in 0..if self.kind == Kind::Set { elements } else { elements / 2 } {
-            let name = gather.element(link)?;
-            let value = if self.kind == Kind::Set { None } else { Some(gather.element(link)?) };
+            let name = gather.element(link, command)?;
+            let value = match self.kind {
+                Kind::Set => None,
+                _ => Some(gather.element(link, command)?),
+            };
             if !gather.recent.as_mut().is_none_or(|recent| recent.insert(0, &name)) {
                 continue;
             }
@@ -213,91 +357,85 @@ impl Piecewise {
                 None => gather.push(Element::Member(name)),
                 Some(score) if self.kind == Kind::SortedSet => {
                     let score = score.as_str().and_then(|text| text.parse().ok());
-                    let Some(score) = score else {
-                        return Err(link.protocol("a score that is no number").into());
-                    };
-                    gather.push(Element::Scored(Scored::new(name, score)));
+                    match score {
+                        Some(score) => gather.push(Element::Scored(Scored::new(name, score))),
+                        None if gather.failed.is_some() => {}
+                        None => return Err(link.protocol("a score that is no number").into()),
+                    }
                 }
-                Some(value) => fields.push(Field::new(name, value)),
+                Some(value) => gather.fields.push(Field::new(name, value)),
             }
         }
-        if self.fields_expire && !fields.is_empty() {
-            self.field_expiries(link, &mut fields)?;
-        }
-        for field in fields {
-            gather.push(Element::Field(field));
-        }
         gather.cursor = cursor;
+        if self.fields_expire && !gather.fields.is_empty() {
+            gather.step = Step::Expiries;
+            return Ok(false);
+        }
+        gather.push_fields();
         gather.recount(before);
         Ok(gather.cursor == "0")
     }
 
-    /// Asks when fields expire.
-    fn field_expiries(&self, link: &mut Link, fields: &mut [Field<'static>]) -> Result<(), Error> {
-        let count = fields.len().to_string();
-        let mut command = vec![b"HPEXPIRETIME".as_slice(), &self.name, b"FIELDS", count.as_bytes()];
-        command.extend(fields.iter().map(|field| field.name.as_bytes()));
-        let reply = link.ask(&command)?;
-        for (field, time) in fields.iter_mut().zip(reply.array().unwrap_or_default()) {
+    fn expiries(&self, link: &mut Link, gather: &mut Gather) -> Result<bool, Stop> {
+        let before = gather.mark();
+        let times = reply(link, "HPEXPIRETIME")?;
+        for (field, time) in gather.fields.iter_mut().zip(times.array().unwrap_or_default()) {
             field.expires_at = time.integer().filter(|time| *time >= 0).map(UnixMillis);
         }
-        Ok(())
+        gather.push_fields();
+        gather.recount(before);
+        Ok(gather.cursor == "0")
     }
 
     fn stream(&self, link: &mut Link, gather: &mut Gather) -> Result<bool, Stop> {
+        const ODD: &str = "an entry of a stream that is none";
         let count = gather.count;
-        let (before, number) = (gather.mark(), count.to_string());
-        let words: [&[u8]; 6] =
-            [b"XRANGE", &self.name, gather.cursor.as_bytes(), b"+", b"COUNT", number.as_bytes()];
-        link.push(&words);
-        link.flush()?;
+        let before = gather.mark();
         let entries = array(link, "XRANGE")?;
         for _ in 0..entries {
-            let odd = "an entry of a stream that is none";
-            let Token::Array(2) = link.token()? else { return Err(link.protocol(odd).into()) };
-            let id = gather.element(link)?;
+            let Token::Array(2) = link.token()? else { return Err(link.protocol(ODD).into()) };
+            let id = gather.element(link, "XRANGE")?;
             let id = id.as_str().and_then(|id| id.parse::<StreamId>().ok());
-            let Some(id) = id else { return Err(link.protocol(odd).into()) };
+            let Some(id) = id else { return Err(link.protocol(ODD).into()) };
             let mut fields = Vec::new();
             for _ in 0..array(link, "XRANGE")? / 2 {
-                fields.push((gather.element(link)?, gather.element(link)?));
+                let name = gather.element(link, "XRANGE")?;
+                fields.push((name, gather.element(link, "XRANGE")?));
             }
             gather.cursor = format!("({id}");
             gather.push(Element::Entry(StreamEntry { id, fields }));
         }
         if entries == count {
             gather.recount(before);
-            return Ok(false);
+        } else {
+            gather.step = Step::Tail;
         }
-        let tail = match self.tail(link) {
-            // No stream, no key.
-            Err(Error::Answer { detail, .. }) if detail.starts_with("ERR no such key") => {
-                return Err(Stop::Outcome(Outcome::Gone));
-            }
-            tail => tail?,
-        };
-        if let Value::Stream(stream) = &mut gather.value {
-            let entries = std::mem::take(&mut stream.entries);
-            **stream = tail;
-            stream.entries = entries;
-        }
-        Ok(true)
+        Ok(false)
     }
 
     /// All of a stream but its entries.
-    fn tail(&self, link: &mut Link) -> Result<Stream<'static>, Error> {
-        let info =
-            link.ask(&[b"XINFO".as_slice(), b"STREAM", &self.name, b"FULL", b"COUNT", b"1"])?;
+    fn tail(&self, link: &mut Link, gather: &mut Gather) -> Result<bool, Stop> {
+        let info = reply(link, "XINFO STREAM")?;
         let id = |reply: &Reply, name: &str| reply.field(name)?.text()?.parse::<StreamId>().ok();
         let count = |reply: &Reply, name: &str| u64::try_from(reply.field(name)?.integer()?).ok();
-        let mut stream = Stream::default();
+        let Value::Stream(stream) = &mut gather.value else { return Ok(true) };
         stream.length = count(&info, "length").unwrap_or_default();
         stream.last_id = id(&info, "last-generated-id").unwrap_or_default();
         stream.first_id = id(&info, "recorded-first-entry-id");
         stream.max_deleted_id = id(&info, "max-deleted-entry-id");
         stream.entries_added = count(&info, "entries-added");
+        // From Redis 8.6 on; the ids themselves no command tells.
+        stream.idempotency = count(&info, "idmp-duration").map(|duration| {
+            let mut idempotency = Idempotency::default();
+            idempotency.duration_seconds = duration;
+            idempotency.max_entries = count(&info, "idmp-maxsize").unwrap_or_default();
+            idempotency.ids_added = count(&info, "iids-added").unwrap_or_default();
+            idempotency.duplicates = count(&info, "iids-duplicates").unwrap_or_default();
+            idempotency
+        });
+        gather.has_producers = count(&info, "pids-tracked").is_some_and(|producers| producers > 0);
         let groups = info.field("groups").and_then(Reply::array).unwrap_or_default();
-        for told in groups {
+        for (at, told) in groups.iter().enumerate() {
             let name = told.field("name").and_then(Reply::bytes).unwrap_or_default();
             let last_id = id(told, "last-delivered-id").unwrap_or_default();
             let mut group = Group::new(Blob::copied(name), last_id);
@@ -314,57 +452,84 @@ impl Piecewise {
                 group.consumers.push(Consumer::new(Blob::copied(name), seen_at, active_at));
             }
             if count(told, "pel-count").is_some_and(|pending| pending > 0) {
-                group.pending = self.pending(link, name)?;
+                gather.groups.push(at);
             }
             stream.groups.push(group);
         }
-        Ok(stream)
+        Ok(gather.next_group())
     }
 
     /// What a group has delivered and nobody has acknowledged. The server tells how long ago: the
     /// moment is exact to a few milliseconds.
-    fn pending(&self, link: &mut Link, group: &[u8]) -> Result<Vec<Pending<'static>>, Error> {
-        const COUNT: usize = 1000;
-        let mut pending: Vec<Pending<'static>> = Vec::new();
-        let mut from = "-".to_owned();
-        loop {
-            let count = COUNT.to_string();
-            let command: [&[u8]; 6] =
-                [b"XPENDING", &self.name, group, from.as_bytes(), b"+", count.as_bytes()];
-            let reply = link.ask(&command)?;
-            let now = now_millis().saturating_add(self.clock_ahead);
-            let entries = reply.array().unwrap_or_default();
-            for entry in entries {
-                let [id, consumer, idle, deliveries] = entry.array().unwrap_or_default() else {
-                    return Err(link.protocol("a pending entry that is none"));
-                };
-                let Some(id) = id.text().and_then(|id| id.parse::<StreamId>().ok()) else {
-                    return Err(link.protocol("a pending entry without an id"));
-                };
-                from = format!("({id}");
-                let at = UnixMillis(now.saturating_sub(idle.integer().unwrap_or_default()));
-                let deliveries = deliveries.integer().and_then(|count| u64::try_from(count).ok());
-                let consumer = consumer.bytes().map(Blob::copied);
-                pending.push(
-                    Pending::new(id, at, deliveries.unwrap_or_default()).with_consumer(consumer),
-                );
-            }
-            if entries.len() < COUNT {
-                return Ok(pending);
-            }
+    fn pending(&self, link: &mut Link, gather: &mut Gather, at: usize) -> Result<bool, Stop> {
+        let reply = reply(link, "XPENDING")?;
+        let now = now_millis().saturating_add(self.clock_ahead);
+        let entries = reply.array().unwrap_or_default();
+        let mut last = None;
+        let Value::Stream(stream) = &mut gather.value else { return Ok(true) };
+        let Some(group) = stream.groups.get_mut(at) else { return Ok(true) };
+        for entry in entries {
+            let [id, consumer, idle, deliveries] = entry.array().unwrap_or_default() else {
+                return Err(link.protocol("a pending entry that is none").into());
+            };
+            let Some(id) = id.text().and_then(|id| id.parse::<StreamId>().ok()) else {
+                return Err(link.protocol("a pending entry without an id").into());
+            };
+            last = Some(id);
+            let deliveries = deliveries.integer().and_then(|count| u64::try_from(count).ok());
+            let deliveries = deliveries.unwrap_or_default();
+            let pending = match idle.integer().unwrap_or_default() {
+                // Given back (`XNACK`, from Redis 8.8 on): nobody's since.
+                ..0 => {
+                    group.nacked.push(id);
+                    Pending::new(id, UnixMillis(0), deliveries)
+                }
+                idle => Pending::new(id, UnixMillis(now.saturating_sub(idle)), deliveries)
+                    .with_consumer(consumer.bytes().map(Blob::copied)),
+            };
+            group.pending.push(pending);
         }
+        if let (Some(last), PENDING_COUNT..) = (last, entries.len()) {
+            gather.step = Step::Pending(at, format!("({last}"));
+            return Ok(false);
+        }
+        Ok(gather.next_group())
     }
 
     fn json(&self, link: &mut Link, gather: &mut Gather) -> Result<bool, Stop> {
-        link.push(&[b"JSON.GET", &*self.name]);
-        link.flush()?;
-        let text = gather.element(link)?;
+        let text = gather.element(link, "JSON.GET")?;
+        if gather.failed.is_some() {
+            return Ok(true);
+        }
         let json = Json::parse(&text).map_err(|error| {
             Stop::Outcome(Outcome::Failed(format!("the document cannot be read: {error}")))
         })?;
         gather.value = Value::Json(json);
+        gather.bytes += text.len();
         gather.next = 1;
         Ok(true)
+    }
+}
+
+/// What an answer that is an error means for the value.
+fn refused(link: &Link, command: &str, detail: &[u8]) -> Stop {
+    let text = String::from_utf8_lossy(detail);
+    if resp::redirect(detail).is_some() {
+        Stop::Outcome(Outcome::Moved)
+    } else if text.starts_with("WRONGTYPE") {
+        Stop::Outcome(Outcome::Changed)
+    } else if text.starts_with("ERR no such key") || text.starts_with("NOGROUP") {
+        Stop::Outcome(Outcome::Gone)
+    } else {
+        Stop::Error(link.refused(command, &text))
+    }
+}
+
+/// A whole answer.
+fn reply(link: &mut Link, command: &str) -> Result<Reply, Stop> {
+    match link.reply()? {
+        Reply::Error(detail) => Err(refused(link, command, detail.as_bytes())),
+        reply => Ok(reply),
     }
 }
 
@@ -382,18 +547,13 @@ fn nothing(kind: Kind) -> Value<'static> {
 
 /// How many elements an answer has.
 fn array(link: &mut Link, command: &str) -> Result<usize, Stop> {
-    match link.token()? {
-        Token::Array(count) => Ok(count),
-        Token::Nil => Ok(0),
-        Token::Error(detail) if detail.starts_with(b"WRONGTYPE") => {
-            Err(Stop::Outcome(Outcome::Gone))
-        }
-        Token::Error(detail) => {
-            let detail = String::from_utf8_lossy(detail).into_owned();
-            Err(link.refused(command, &detail).into())
-        }
-        _ => Err(link.protocol("no list where a list was asked for").into()),
-    }
+    let detail = match link.token()? {
+        Token::Array(count) => return Ok(count),
+        Token::Nil => return Ok(0),
+        Token::Error(detail) => detail.to_vec(),
+        _ => return Err(link.protocol("no list where a list was asked for").into()),
+    };
+    Err(refused(link, command, &detail))
 }
 
 enum Element {
@@ -407,11 +567,18 @@ enum Element {
 impl Gather {
     /// Goes back to the beginning of a table, whose cursors another process does not know.
     pub(crate) fn rewind(&mut self) -> bool {
-        let table = self.recent.is_some() && self.cursor != "0";
-        if table {
+        let begun = self.is_table && self.cursor != "0";
+        if begun {
             self.cursor = "0".to_owned();
+            // Fields that are told already wait for the next answer.
+            self.step = Step::Elements;
         }
-        table
+        begun
+    }
+
+    /// From now on the value is read by itself: a whole piece at a time.
+    pub(crate) fn alone(&mut self) {
+        self.piece_bytes = self.max_bytes.max(1);
     }
 
     /// How many bytes were read so far, as they lie in memory.
@@ -419,29 +586,62 @@ impl Gather {
         self.given + self.bytes as u64
     }
 
+    /// How many of them are held.
+    pub(crate) fn bytes_held(&self) -> u64 {
+        self.bytes as u64
+    }
+
     /// Whether no part was complete so far.
     pub(crate) fn is_first(&self) -> bool {
         self.start == 0
     }
 
-    /// Reads a string of the answer at hand.
-    fn element(&self, link: &mut Link) -> Result<Blob<'static>, Stop> {
-        match link.token()? {
+    /// How many bytes of a string to ask for: not beyond what makes a part full.
+    fn piece(&self) -> u64 {
+        let room = self.max_bytes.max(1).saturating_sub(self.bytes);
+        self.piece_bytes.min(if room == 0 { self.max_bytes.max(1) } else { room }) as u64
+    }
+
+    fn group_name(&self, at: usize) -> &[u8] {
+        match &self.value {
+            Value::Stream(stream) => stream.groups.get(at).map_or(b"", |group| &group.name),
+            _ => b"",
+        }
+    }
+
+    /// Asks for the pending entries of the next group; `true` when there is none.
+    fn next_group(&mut self) -> bool {
+        match self.groups.pop() {
+            Some(at) => {
+                self.step = Step::Pending(at, "-".to_owned());
+                false
+            }
+            None => true,
+        }
+    }
+
+    /// Reads a string of the answer at hand. One that is too big is passed over, and the value fails
+    /// once the whole answer is read.
+    fn element(&mut self, link: &mut Link, command: &str) -> Result<Blob<'static>, Stop> {
+        let detail = match link.token()? {
             Token::Bulk(len) if len as u64 > self.max_element => {
                 let limit = self.max_element;
-                let detail = format!("an element of {len} bytes exceeds the limit of {limit}");
-                Err(Stop::Outcome(Outcome::Failed(detail)))
+                link.skip_bulk(len)?;
+                self.failed.get_or_insert_with(|| {
+                    format!("an element of {len} bytes exceeds the limit of {limit}")
+                });
+                return Ok(Blob::empty());
             }
-            Token::Bulk(len) => Ok(Blob::copied(link.bulk(len)?)),
-            Token::Status(text) => Ok(Blob::copied(text)),
-            Token::Integer(number) => Ok(Blob::from_i64(number)),
-            Token::Nil => Err(Stop::Outcome(Outcome::Gone)),
-            Token::Error(detail) => {
-                let detail = String::from_utf8_lossy(detail).into_owned();
-                Err(link.refused("a read by type", &detail).into())
+            Token::Bulk(len) => return Ok(Blob::copied(link.bulk(len)?)),
+            Token::Status(text) => return Ok(Blob::copied(text)),
+            Token::Integer(number) => return Ok(Blob::from_i64(number)),
+            Token::Nil => return Err(Stop::Outcome(Outcome::Gone)),
+            Token::Error(detail) => detail.to_vec(),
+            Token::Array(_) => {
+                return Err(link.protocol("a list where a string was asked for").into());
             }
-            Token::Array(_) => Err(link.protocol("a list where a string was asked for").into()),
-        }
+        };
+        Err(refused(link, command, &detail))
     }
 
     fn push(&mut self, element: Element) {
@@ -479,6 +679,12 @@ impl Gather {
         self.next += 1;
     }
 
+    fn push_fields(&mut self) {
+        for field in std::mem::take(&mut self.fields) {
+            self.push(Element::Field(field));
+        }
+    }
+
     /// A full part waits until it is known not to be the last.
     fn flush_if_full(&mut self) {
         if self.bytes >= self.max_bytes && self.bytes > 0 {
@@ -507,11 +713,11 @@ impl Gather {
         (self.next, self.bytes_told())
     }
 
-    /// As many elements as fill about half a part, if they are as the last ones were.
+    /// As many elements as fill about half a piece, if they are as the last ones were.
     fn recount(&mut self, before: (u64, u64)) {
         let now = self.mark();
         let each = ((now.1 - before.1) / (now.0 - before.0).max(1)).max(16);
-        let count = self.max_bytes as u64 / 2 / each;
+        let count = self.piece_bytes as u64 / 2 / each;
         self.count = usize::try_from(count).unwrap_or(MAX_COUNT).clamp(1, MAX_COUNT);
     }
 }

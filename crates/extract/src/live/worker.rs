@@ -4,6 +4,10 @@
 //! holds. The next `SCAN` is asked as soon as the last one is answered, ahead of the questions for
 //! the keys that it told, so that the server has work while answers are read. How much is under way
 //! follows the size of the values.
+//!
+//! Typed reads are the same pipeline: the second question is for the key's type, and what the type's
+//! command tells is asked for as soon as that is known, between the questions for other keys. A value
+//! that is more than an answer or two is read on over a second connection, by itself.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -101,7 +105,8 @@ pub(crate) struct Worker {
     recent: Recent,
     /// A second connection, for values that are read in pieces; and the database it is in.
     side: Option<(Link, Db)>,
-    /// The process at its other end.
+    /// The process that is scanned, and the one at the other end of the second connection.
+    run_id: String,
     side_run_id: String,
     /// Keys that were answered since the thread began: while they grow, the server is well.
     answered: u64,
@@ -152,7 +157,21 @@ enum Expected {
     Sizes,
     /// So many keys, two replies each.
     Keys(usize),
+    /// So many values that are read by their type, one reply each.
+    Values(usize),
 }
+
+/// A value that is read by its type, between those of others.
+struct Typed {
+    /// The number of its chunk.
+    chunk: u64,
+    value: Piecewise,
+    gather: Gather,
+}
+
+/// So many values are asked for at once when their types are known: the server is to begin with them
+/// before we have read all types.
+const VALUES_AT_ONCE: usize = 128;
 
 /// Keys that one `SCAN` told.
 #[derive(Default)]
@@ -163,6 +182,8 @@ struct Chunk {
     before: u64,
     asked: usize,
     told: usize,
+    /// Of those that are told, how many have a type so far, and no value.
+    open: usize,
     /// Whether the sizes of its values are known, or not asked for.
     sized: bool,
     /// Those that are too big for `DUMP`, in order.
@@ -207,6 +228,7 @@ impl Worker {
             context: None,
             recent: Recent::new(),
             side: None,
+            run_id: String::new(),
             side_run_id: String::new(),
             answered: 0,
             value_bytes: FIRST_GUESS,
@@ -294,6 +316,7 @@ impl Worker {
         if let Ok(breaker) = link.breaker() {
             self.shared.watch(self.index, breaker, true);
         }
+        info.run_id().clone_into(&mut self.run_id);
         if info.run_id().is_empty() || info.run_id() != self.progress.run_id {
             self.begin(info.run_id());
         }
@@ -333,6 +356,7 @@ impl Worker {
         if let Ok(breaker) = link.breaker() {
             self.shared.watch(self.index, breaker, true);
         }
+        info.run_id().clone_into(&mut self.run_id);
         let mut manner = self.manner(&mut link)?;
         (manner.match_names, manner.asking) = (true, sweep.asking);
         manner.sizes = false;
@@ -477,7 +501,7 @@ impl Worker {
                     while count > 0 {
                         bytes += self.take_key(link, manner, run)?;
                         count -= 1;
-                        if run.under_way * 2 <= limit && run.unasked > 0 {
+                        if run.may_ask(limit) {
                             break;
                         }
                     }
@@ -486,6 +510,18 @@ impl Worker {
                     }
                     if let Some(pace) = &self.shared.bytes_pace {
                         self.wait(pace.take(bytes))?;
+                    }
+                }
+                Some(Expected::Values(mut count)) => {
+                    while count > 0 {
+                        self.take_value(link, manner, run)?;
+                        count -= 1;
+                        if run.may_ask(limit) {
+                            break;
+                        }
+                    }
+                    if count > 0 {
+                        run.expected.push_front(Expected::Values(count));
                     }
                 }
             }
@@ -526,6 +562,15 @@ impl Worker {
                 run.asking = true;
                 run.expected.push_back(Expected::Names);
                 run.asked_for = count;
+            }
+        }
+        if !run.typed.is_empty() {
+            let count = run.typed.len();
+            run.typed.iter().for_each(|typed| typed.value.ask(link, &typed.gather));
+            run.asked.append(&mut run.typed);
+            match run.expected.back_mut() {
+                Some(Expected::Values(known)) => *known += count,
+                _ => run.expected.push_back(Expected::Values(count)),
             }
         }
         let room = limit.saturating_sub(run.under_way).min(run.unasked);
@@ -657,8 +702,10 @@ impl Worker {
 
     /// Drops the chunks that are told to their end; the cursor moves on with them.
     fn retire(&mut self, run: &mut Run) {
-        while run.chunks.front().is_some_and(|chunk| chunk.told == chunk.ends.len()) {
+        let is_done = |chunk: &Chunk| chunk.told == chunk.ends.len() && chunk.open == 0;
+        while run.chunks.front().is_some_and(is_done) {
             if let Some(mut chunk) = run.chunks.pop_front() {
+                run.first_chunk += 1;
                 chunk.names.clear();
                 chunk.ends.clear();
                 chunk.big.clear();
@@ -681,7 +728,9 @@ impl Worker {
 
     /// Reads the two answers for a key; how many bytes the value has.
     fn take_key(&mut self, link: &mut Link, manner: &Manner, run: &mut Run) -> Result<u64, Halt> {
-        let Some(chunk) = run.chunks.iter_mut().find(|chunk| chunk.told < chunk.ends.len()) else {
+        let mut chunks = run.chunks.iter_mut().zip(run.first_chunk..);
+        let found = chunks.find(|(chunk, _)| chunk.told < chunk.ends.len());
+        let Some((chunk, number_of_chunk)) = found else {
             return Err(link.protocol("more answers than questions").into());
         };
         let at = chunk.told;
@@ -710,13 +759,22 @@ impl Worker {
             Token::Bulk(len) if len > self.shared.options.max_value_bytes => {
                 link.skip_bulk(len)?;
                 let name = name.to_vec();
-                self.by_type_here(manner, run.db, name, expires_at, None)?;
+                self.by_type(manner, run.db, name)?;
             }
             Token::Status(b"none") => self.batch.remarks.skip("gone"),
             Token::Status(kind) => {
                 let kind = String::from_utf8_lossy(kind).into_owned();
-                let name = name.to_vec();
-                self.by_type_here(manner, run.db, name, expires_at, Some(kind))?;
+                if let Some(value) = self.of_type(manner, run.db, name.to_vec(), expires_at, &kind)
+                {
+                    if chunk.big.binary_search(&at).is_ok() {
+                        self.read_by_type(manner, &value)?;
+                    } else {
+                        chunk.open += 1;
+                        run.under_way += 1;
+                        let gather = value.gather();
+                        run.typed.push_back(Typed { chunk: number_of_chunk, value, gather });
+                    }
+                }
             }
             Token::Bulk(len) => {
                 bytes = len as u64;
@@ -761,11 +819,52 @@ impl Worker {
             _ => return Err(link.protocol("no value where a value was asked for").into()),
         }
         self.retire(run);
-        let is_late = !self.batch.is_empty() && self.emitted.elapsed() > LINGER;
-        if is_late || self.batch.is_full(self.shared.options.batch_bytes) {
-            self.emit(true)?;
-        }
+        self.emit_if_full()?;
         Ok(bytes)
+    }
+
+    fn emit_if_full(&mut self) -> Result<(), Halt> {
+        let is_late = !self.batch.is_empty() && self.emitted.elapsed() > LINGER;
+        match is_late || self.batch.is_full(self.shared.options.batch_bytes) {
+            true => self.emit(true),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes the answer to a question about a value that is read by its type.
+    fn take_value(&mut self, link: &mut Link, manner: &Manner, run: &mut Run) -> Result<(), Halt> {
+        let Some(mut typed) = run.asked.pop_front() else {
+            return Err(link.protocol("more answers than questions").into());
+        };
+        let (told, held) = (typed.gather.bytes_told(), typed.gather.bytes_held());
+        let outcome = typed.value.take(link, &mut typed.gather)?;
+        run.held = run.held.saturating_sub(held);
+        let bytes = typed.gather.bytes_told() - told;
+        self.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if let Some(pace) = &self.shared.bytes_pace {
+            self.wait(pace.take(bytes))?;
+        }
+        let held = run.held + typed.gather.bytes_held();
+        if outcome.is_none() && typed.gather.ready.is_empty() && held <= WINDOW_BYTES {
+            run.held = held;
+            run.typed.push_back(typed);
+            return Ok(());
+        }
+        let whole = typed.gather.bytes_told();
+        self.value_bytes = (self.value_bytes * 15 + whole) / 16;
+        self.answered += 1;
+        run.under_way -= 1;
+        if self.recent.contains(run.db.0, &typed.value.name) {
+            self.batch.remarks.skip("repeat");
+        } else {
+            self.finish(manner, &typed.value, typed.gather, outcome)?;
+        }
+        let at = typed.chunk.checked_sub(run.first_chunk).and_then(|at| usize::try_from(at).ok());
+        if let Some(chunk) = at.and_then(|at| run.chunks.get_mut(at)) {
+            chunk.open -= 1;
+        }
+        self.retire(run);
+        self.emit_if_full()
     }
 
     /// A key's slot is not here any more: it is read at the end, where it went. What moves while
@@ -776,58 +875,51 @@ impl Worker {
         }
     }
 
-    /// Reads one key by the commands of its type, unless it moves away meanwhile.
-    fn by_type_here(
-        &mut self,
-        manner: &Manner,
-        db: Db,
-        name: Vec<u8>,
-        expires_at: Option<UnixMillis>,
-        kind: Option<String>,
-    ) -> Result<(), Halt> {
-        let slot = slot_of(&name);
-        match self.by_type(manner, db, name, expires_at, kind) {
-            Err(Halt::Error(Error::Answer { detail, .. }))
-                if resp::redirect(detail.as_bytes()).is_some() =>
-            {
-                self.side = None;
-                self.note_moved(slot);
-                Ok(())
+    /// Reads one key by the commands of its type, over the second connection.
+    fn by_type(&mut self, manner: &Manner, db: Db, name: Vec<u8>) -> Result<(), Halt> {
+        let link = self.side(db)?;
+        for question in [manner.expiry, "TYPE"] {
+            if manner.asking {
+                link.push(&["ASKING"]);
             }
-            read => read,
+            link.push(&[question.as_bytes(), &name]);
+        }
+        link.flush()?;
+        let mut answer = |command: &str| {
+            if manner.asking {
+                link.reply()?;
+            }
+            match link.reply()? {
+                Reply::Error(detail) if resp::redirect(detail.as_bytes()).is_some() => Ok(None),
+                Reply::Error(detail) => Err(link.refused(command, &detail)),
+                reply => Ok(Some(reply)),
+            }
+        };
+        let (expiry, kind) = (answer(manner.expiry)?, answer("TYPE")?);
+        let (Some(expiry), Some(kind)) = (expiry, kind) else {
+            self.note_moved(slot_of(&name));
+            return Ok(());
+        };
+        let expires_at = expiry.integer().and_then(|time| manner.moment(time));
+        let kind = kind.text().unwrap_or("none");
+        match self.of_type(manner, db, name, expires_at, kind) {
+            Some(value) => self.read_by_type(manner, &Piecewise { is_second: true, ..value }),
+            None => Ok(()),
         }
     }
 
-    /// Reads one key by the commands of its type: whole where it is small, or else in parts.
-    fn by_type(
+    /// What is to be read of a key by its type; none where nothing is.
+    fn of_type(
         &mut self,
         manner: &Manner,
         db: Db,
         name: Vec<u8>,
         expires_at: Option<UnixMillis>,
-        kind: Option<String>,
-    ) -> Result<(), Halt> {
-        let (expires_at, text) = match kind {
-            Some(kind) => (expires_at, kind),
-            // Since the answers for it were given, some time has passed.
-            None => {
-                let link = self.side(db)?;
-                link.push(&[manner.expiry.as_bytes(), &name]);
-                link.push(&[b"TYPE".as_slice(), &name]);
-                link.flush()?;
-                let (expiry, kind) = (link.reply()?, link.reply()?);
-                for (command, reply) in [(manner.expiry, &expiry), ("TYPE", &kind)] {
-                    if let Reply::Error(detail) = reply {
-                        return Err(link.refused(command, detail).into());
-                    }
-                }
-                let expires_at = expiry.integer().and_then(|time| manner.moment(time));
-                (expires_at, kind.text().unwrap_or("none").to_owned())
-            }
-        };
+        text: &str,
+    ) -> Option<Piecewise> {
         if text == "none" {
             self.batch.remarks.skip("gone");
-            return Ok(());
+            return None;
         }
         let kind = text.parse().unwrap_or(Kind::Module);
         let number = identity(db, &name);
@@ -837,11 +929,11 @@ impl Worker {
         let options = &self.shared.options;
         if !options.filter.allows(&head) {
             self.batch.remarks.skip("filter");
-            return Ok(());
+            return None;
         }
         if self.recent.contains(db.0, &name) {
             self.batch.remarks.skip("repeat");
-            return Ok(());
+            return None;
         }
         let value = Piecewise {
             db,
@@ -853,45 +945,37 @@ impl Worker {
             max_element_bytes: options.max_element_bytes,
             fields_expire: manner.fields_expire,
             clock_ahead: manner.ahead,
+            asking: manner.asking,
+            is_second: false,
         };
         if matches!(kind, Kind::Module | Kind::Array) {
             let detail = format!("a value of type {text} is read by DUMP, and in one piece only");
             self.fail(&value, detail, None);
-            return Ok(());
+            return None;
         }
-        self.read_piecewise(&value)?;
-        // Not before: what fails half-way is told again.
-        self.recent.insert(db.0, &value.name);
-        Ok(())
+        Some(value)
     }
 
-    fn read_piecewise(&mut self, value: &Piecewise) -> Result<(), Halt> {
-        let mut gather = value.gather();
+    /// Reads a value over the second connection.
+    fn read_by_type(&mut self, manner: &Manner, value: &Piecewise) -> Result<(), Halt> {
+        self.finish(manner, value, value.gather(), None)
+    }
+
+    /// Hands over what is told of a value, and reads the rest of it, if there is more, over the second
+    /// connection: to its end, here and now.
+    fn finish(
+        &mut self,
+        manner: &Manner,
+        value: &Piecewise,
+        mut gather: Gather,
+        mut outcome: Option<Outcome>,
+    ) -> Result<(), Halt> {
         let patience = self.redis.access().patience;
         let (mut since, mut tries) = (Instant::now(), 0);
+        // The one whose cursor it is.
+        let mut process = self.run_id.clone();
+        gather.alone();
         loop {
-            let before = gather.bytes_told();
-            let asked = self.side(value.db).and_then(|link| value.read(link, &mut gather));
-            let outcome = match asked {
-                Ok(outcome) => outcome,
-                // What was given in part has to be given to its end, here and now.
-                Err(error) if error.is_retryable() && !gather.is_first() => {
-                    if since.elapsed() > patience {
-                        return Err(error.into());
-                    }
-                    self.wait(pause(tries))?;
-                    tries += 1;
-                    self.find_again(value, &mut gather);
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            };
-            (since, tries) = (Instant::now(), 0);
-            let bytes = gather.bytes_told() - before;
-            self.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
-            if let Some(pace) = &self.shared.bytes_pace {
-                self.wait(pace.take(bytes))?;
-            }
             let first = gather.is_first();
             for part in std::mem::take(&mut gather.ready) {
                 if part.last && part.start == 0 {
@@ -906,32 +990,80 @@ impl Worker {
                     self.emit(last)?;
                 }
             }
-            let detail = match outcome {
-                None => continue,
-                Some(Outcome::Told) => return Ok(()),
+            let detail = match outcome.take() {
+                None => {
+                    let before = gather.bytes_told();
+                    match self.ask_aside(value, &mut gather, &mut process) {
+                        Ok(told) => outcome = told,
+                        // What was given in part has to be given to its end.
+                        Err(error) if error.is_retryable() && !gather.is_first() => {
+                            if since.elapsed() > patience {
+                                return Err(error.into());
+                            }
+                            self.wait(pause(tries))?;
+                            tries += 1;
+                            self.side = None;
+                            self.relocate();
+                            continue;
+                        }
+                        Err(error) => return Err(error.into()),
+                    }
+                    (since, tries) = (Instant::now(), 0);
+                    let bytes = gather.bytes_told() - before;
+                    self.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
+                    if let Some(pace) = &self.shared.bytes_pace {
+                        self.wait(pace.take(bytes))?;
+                    }
+                    continue;
+                }
+                Some(Outcome::Told) => {
+                    if gather.has_producers {
+                        self.batch.remarks.note("stream_producers");
+                    }
+                    // Not before: what fails half-way is told again.
+                    self.recent.insert(value.db.0, &value.name);
+                    return Ok(());
+                }
                 Some(Outcome::Gone) if first => {
-                    self.side = None;
                     self.batch.remarks.skip("gone");
                     return Ok(());
                 }
+                Some(Outcome::Changed) if first && !value.is_second => {
+                    return self.by_type(manner, value.db, value.name.clone());
+                }
+                Some(Outcome::Moved) if first => {
+                    self.note_moved(slot_of(&value.name));
+                    return Ok(());
+                }
                 Some(Outcome::Gone) => "the key was deleted while it was read".to_owned(),
+                Some(Outcome::Changed) => "the key was replaced while it was read".to_owned(),
+                Some(Outcome::Moved) => "the key was moved while it was read".to_owned(),
                 Some(Outcome::Failed(detail)) => detail,
             };
-            self.side = None;
             self.fail(value, detail, (!first).then_some(0));
             return if first { Ok(()) } else { self.emit(true) };
         }
     }
 
-    /// Finds the server again in the middle of a value.
-    fn find_again(&mut self, value: &Piecewise, gather: &mut Gather) {
-        let run_id = self.side_run_id.clone();
-        self.side = None;
-        self.relocate();
-        if self.side(value.db).is_ok() && self.side_run_id != run_id && gather.rewind() {
-            let warning = "a value was read on from another process: elements may come twice";
-            self.batch.remarks.warnings.push(warning.to_owned());
+    /// Asks one question over the second connection.
+    fn ask_aside(
+        &mut self,
+        value: &Piecewise,
+        gather: &mut Gather,
+        process: &mut String,
+    ) -> Result<Option<Outcome>, Error> {
+        self.side(value.db)?;
+        if *process != self.side_run_id {
+            process.clone_from(&self.side_run_id);
+            if gather.rewind() {
+                let warning = "a value was read on from another process: elements may come twice";
+                self.batch.remarks.warnings.push(warning.to_owned());
+            }
         }
+        let link = self.side(value.db)?;
+        value.ask(link, gather);
+        link.flush()?;
+        value.take(link, gather)
     }
 
     fn fail(&mut self, value: &Piecewise, detail: String, ordinal: Option<u64>) {
@@ -983,6 +1115,13 @@ struct Run {
     /// How many keys it was asked for.
     asked_for: usize,
     chunks: VecDeque<Chunk>,
+    /// The number of the first of them.
+    first_chunk: u64,
+    /// Values to be asked for by their types, and those that were, in order; and how many bytes are
+    /// held of them.
+    typed: VecDeque<Typed>,
+    asked: VecDeque<Typed>,
+    held: u64,
     spare: Vec<Chunk>,
     expected: VecDeque<Expected>,
     /// Keys whose values were not asked for yet.
@@ -1003,6 +1142,10 @@ impl Run {
             asking: false,
             asked_for: 0,
             chunks: VecDeque::new(),
+            first_chunk: 0,
+            typed: VecDeque::new(),
+            asked: VecDeque::new(),
+            held: 0,
             spare: Vec::new(),
             expected: VecDeque::new(),
             unasked: 0,
@@ -1010,6 +1153,11 @@ impl Run {
             under_way: 0,
             yielded: 1.0,
         }
+    }
+
+    /// Whether there are questions to be sent before further answers are read.
+    fn may_ask(&self, limit: usize) -> bool {
+        self.typed.len() >= VALUES_AT_ONCE || (self.under_way * 2 <= limit && self.unasked > 0)
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use futures_executor::block_on;
 use keystar_extract::{
-    Access, Batch, Entry, Error, RdbFile, RdbOptions, Redis, RedisScan, ScanOptions, Source,
+    Access, Batch, Entry, Error, RdbFile, RdbOptions, Redis, RedisScan, RedisSnapshot, ScanOptions,
+    Source,
 };
 use keystar_kit::redis::Redis as Server;
 use keystar_rdb::{Db, Record, UnixMillis, Value};
@@ -122,6 +123,19 @@ fn append(held: &mut Value<'static>, more: Value<'static>) {
 pub(crate) fn scan(server: &Server, options: ScanOptions) -> Gathered {
     let redis = Redis::connect(&server.url().parse().unwrap(), &Access::default()).unwrap();
     Gathered::all_of(&mut RedisScan::open(&redis, options).unwrap()).unwrap()
+}
+
+/// What snapshots of the servers give.
+pub(crate) fn snapshot(redis: &Redis) -> Gathered {
+    let mut source = RedisSnapshot::open(redis, RdbOptions::default()).unwrap();
+    Gathered::all_of(&mut source).unwrap()
+}
+
+/// What RDB files of these servers give together.
+pub(crate) fn all_saved(servers: &[Server]) -> Gathered {
+    let mut all = Gathered::default();
+    servers.iter().for_each(|server| all.records.extend(saved(server).records));
+    all
 }
 
 /// What an RDB file of the same server gives.

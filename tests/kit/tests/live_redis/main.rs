@@ -3,6 +3,7 @@
 
 mod access;
 mod cluster;
+mod encrypted;
 mod faults;
 mod gathered;
 mod standalone;
