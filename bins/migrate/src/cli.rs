@@ -290,10 +290,25 @@ pub(crate) enum By {
 /// As whom AWS is asked, and where; what is not said is looked for as all AWS tools do.
 #[derive(Args, Debug)]
 pub(crate) struct Aws {
-    /// The region of the table and the bucket [default: AWS_REGION, or the profile's]
+    /// The region of the table and the buckets [default: AWS_REGION, or the profile's]
     #[arg(long, help_heading = AWS, value_name = "REGION")]
     pub(crate) region: Option<String>,
 
+    #[command(flatten)]
+    pub(crate) s3: S3,
+
+    /// Where DynamoDB is, if not where the region has it
+    #[arg(long, help_heading = AWS, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+
+    /// Where CloudWatch Logs is, if not where the region has it
+    #[arg(long, help_heading = AWS, value_name = "URL")]
+    pub(crate) logs_endpoint_url: Option<String>,
+}
+
+/// As whom a bucket is asked, and where.
+#[derive(Args, Debug)]
+pub(crate) struct S3 {
     /// A profile of ~/.aws/config [default: AWS_PROFILE]
     #[arg(long, help_heading = AWS, value_name = "NAME")]
     pub(crate) profile: Option<String>,
@@ -302,17 +317,20 @@ pub(crate) struct Aws {
     #[arg(long, help_heading = AWS, value_name = "ARN")]
     pub(crate) assume_role: Option<String>,
 
-    /// Where DynamoDB is, if not where the region has it
-    #[arg(long, help_heading = AWS, value_name = "URL")]
-    pub(crate) endpoint_url: Option<String>,
-
     /// Where S3 is, if not where the region has it
     #[arg(long, help_heading = AWS, value_name = "URL")]
     pub(crate) s3_endpoint_url: Option<String>,
+}
 
-    /// Where CloudWatch Logs is, if not where the region has it
-    #[arg(long, help_heading = AWS, value_name = "URL")]
-    pub(crate) logs_endpoint_url: Option<String>,
+/// The buckets of a command that asks AWS for nothing else.
+#[derive(Args, Debug)]
+pub(crate) struct Buckets {
+    /// The region of the buckets [default: AWS_REGION, or the profile's]
+    #[arg(long, help_heading = AWS, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) s3: S3,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -362,9 +380,12 @@ pub(crate) struct Plan {
     pub(crate) rules: Rules,
     #[command(flatten)]
     pub(crate) files: Files,
-    /// The AWS region to price for
-    #[arg(long, value_name = "REGION")]
+    /// The AWS region to price for; also that of an s3:// source [default of a source: AWS_REGION,
+    /// or the profile's]
+    #[arg(long, help_heading = AWS, value_name = "REGION")]
     pub(crate) region: Option<String>,
+    #[command(flatten)]
+    pub(crate) s3: S3,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }
@@ -461,6 +482,8 @@ pub(crate) struct Inspect {
     #[arg(long, value_name = "CHAR", default_value_t = ':')]
     pub(crate) separator: char,
     #[command(flatten)]
+    pub(crate) aws: Buckets,
+    #[command(flatten)]
     pub(crate) shown: Shown,
 }
 
@@ -473,6 +496,8 @@ pub(crate) struct CompareFormat {
     /// The export: its folder, a file of {"Item": …} lines, or what `aws dynamodb scan` printed
     #[arg(long, value_name = "PATH")]
     pub(crate) export: String,
+    #[command(flatten)]
+    pub(crate) aws: Buckets,
     #[command(flatten)]
     pub(crate) shown: Shown,
 }
@@ -501,9 +526,11 @@ pub(crate) struct DaxPlan {
 
 #[derive(Args, Debug)]
 pub(crate) struct Restore {
-    /// The folder that a run wrote, or a folder or file of {"Item": …} lines
+    /// The folder that a run wrote, or a folder or file of {"Item": …} lines; file://… or s3://…
     #[arg(long, value_name = "PATH")]
     pub(crate) from: String,
+    #[command(flatten)]
+    pub(crate) aws: Buckets,
     /// The file to write the commands to [default: stdout]
     #[arg(long, value_name = "FILE")]
     pub(crate) to: Option<PathBuf>,

@@ -45,8 +45,14 @@ impl Failure {
         Self::new(Self::MAPPING, cause)
     }
 
-    pub(crate) fn source(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::new(Self::SOURCE, cause)
+    /// Files that cannot be read, where they are the source.
+    pub(crate) fn source(error: keystar_transfer::Error) -> Self {
+        let hint = error.hint();
+        let failure = Self::new(Self::SOURCE, error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
     }
 
     pub(crate) fn target(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -76,7 +82,7 @@ impl From<Error> for Failure {
             Error::Source(source @ keystar_extract::Error::Url { .. }) => {
                 (Self::USAGE, source.hint())
             }
-            Error::Source(source) => (Self::SOURCE, source.hint()),
+            Error::Source(source) => (Self::SOURCE, source.hint().or_else(|| aws_hint(source))),
             Error::Export(export) => (Self::SOURCE, export.hint().map(str::to_owned)),
             Error::Mapping(_) => (Self::MAPPING, None),
             Error::Target(keystar_transfer::Error::TableMissing { .. }) => {
@@ -142,6 +148,13 @@ fn dump_error(error: &keystar_extract::Error) -> Option<&keystar_rdb::Error> {
         keystar_extract::Error::Place { source, .. } => dump_error(source),
         _ => None,
     }
+}
+
+/// Of a dump in a bucket: who we are is found out by other means than those of sources.
+fn aws_hint(error: &keystar_extract::Error) -> Option<String> {
+    let keystar_extract::Error::Open { source, .. } = error else { return None };
+    let inner = source.get_ref()?.downcast_ref::<keystar_transfer::Error>()?;
+    inner.hint().map(str::to_owned)
 }
 
 fn source_hint(error: &keystar_rdb::Error) -> Option<&'static str> {

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use keystar_extract::{Access, Secret, Source};
 use keystar_mapping::{Mapping, SpecError};
 use keystar_pipeline::{
-    By, Error, Input, Load, MigrationOptions, MigrationSpec, Present, Reach, Selection, Start, Via,
-    recorded, work_dir,
+    By, Error, Input, Load, MigrationSpec, Present, Reach, Selection, Start, Via, recorded,
+    work_dir,
 };
 use keystar_rdb::UnixMillis;
 use keystar_transfer::AwsOptions;
@@ -100,9 +100,9 @@ pub(crate) fn input(from: &[String], server: &Server) -> Result<Input, Failure> 
     Ok(Input::new(from, via)?)
 }
 
-/// How a live server is reached. Secrets come from the environment or from a file: arguments can be
+/// How a live server is reached, and AWS where it is asked. Secrets come from the environment or from a file: arguments can be
 /// seen by everybody.
-pub(crate) fn reach(server: &Server) -> Result<Reach, Failure> {
+pub(crate) fn reach(server: &Server, aws: AwsOptions) -> Result<Reach, Failure> {
     let secret = |variable: &str| std::env::var(variable).ok().map(Secret::new);
     let password = match &server.password_file {
         Some(path) => {
@@ -127,6 +127,7 @@ pub(crate) fn reach(server: &Server) -> Result<Reach, Failure> {
     let limits = (server.max_keys_per_second, server.max_bytes_per_second);
     Ok(Reach::default()
         .with_access(access)
+        .with_aws(aws)
         .with_skip_sizes(server.skip_sizes)
         .with_limits(limits.0, limits.1))
 }
@@ -144,9 +145,13 @@ pub(crate) fn jobs(given: Option<NonZeroUsize>) -> NonZeroUsize {
     given.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
 }
 
-pub(crate) fn migration(run: &cli::Run, rules: &Rules) -> Result<MigrationSpec, Failure> {
+pub(crate) fn migration(
+    run: &cli::Run,
+    rules: &Rules,
+    reach: &Reach,
+) -> Result<MigrationSpec, Failure> {
     let from = input(&run.source.from, &run.source.server)?;
-    let spec = MigrationSpec::new(from, &run.to)?
+    let spec = MigrationSpec::new(from, &run.to, reach)?
         .with_selection(selection(&run.source)?)
         .with_mapping(rules.text.clone(), rules.salt.as_deref())
         .with_as_of(rules.as_of)
@@ -177,26 +182,30 @@ pub(crate) fn load(load: &cli::Load) -> Load {
 
 /// As whom AWS is asked, and where.
 pub(crate) fn aws(aws: &cli::Aws) -> AwsOptions {
-    let mut options = AwsOptions::default();
-    options.region = aws.region.clone();
-    options.profile = aws.profile.clone();
-    options.assume_role = aws.assume_role.clone();
+    let mut options = s3(aws.region.as_deref(), &aws.s3);
     options.endpoint_url = aws.endpoint_url.clone();
-    options.s3_endpoint_url = aws.s3_endpoint_url.clone();
     options.logs_endpoint_url = aws.logs_endpoint_url.clone();
     options
 }
 
-/// What a command that reads needs to know and must not keep.
-pub(crate) fn options(source: &cli::Source) -> Result<MigrationOptions, Failure> {
-    Ok(MigrationOptions::new(jobs(source.jobs), now()).with_reach(reach(&source.server)?))
+/// As whom buckets are asked, and where.
+pub(crate) fn s3(region: Option<&str>, s3: &cli::S3) -> AwsOptions {
+    let mut options = AwsOptions::default();
+    options.region = region.map(str::to_owned);
+    options.profile = s3.profile.clone();
+    options.assume_role = s3.assume_role.clone();
+    options.s3_endpoint_url = s3.s3_endpoint_url.clone();
+    options
+}
+
+pub(crate) fn buckets(aws: &cli::Buckets) -> AwsOptions {
+    s3(aws.region.as_deref(), &aws.s3)
 }
 
 /// The source of a command, at its beginning.
-pub(crate) fn open(source: &cli::Source) -> Result<Box<dyn Source>, Failure> {
+pub(crate) fn open(source: &cli::Source, reach: &Reach) -> Result<Box<dyn Source>, Failure> {
     let input = input(&source.from, &source.server)?;
-    let opened = input.open(&selection(source)?, &reach(&source.server)?);
-    Ok(opened.map_err(Error::Source)?)
+    Ok(input.open(&selection(source)?, reach).map_err(Error::Source)?)
 }
 
 /// The work directory of the run that wrote to `to`.

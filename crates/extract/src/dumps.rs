@@ -15,12 +15,12 @@ use std::{
 
 use futures_core::future::BoxFuture;
 
-#[cfg(feature = "s3")]
-use crate::bucket::Bucket;
 use crate::{
     Batch, Error, Position, RdbFile, RdbOptions, Source, compression,
     state::{Reading, fingerprint, put, put_bytes},
 };
+#[cfg(feature = "s3")]
+use keystar_bucket::{Access as BucketAccess, Bucket};
 
 /// How many batches of a dump wait to be taken.
 const READ_AHEAD: usize = 2;
@@ -43,7 +43,8 @@ const ENDINGS: [&str; 4] = [".rdb", ".rdb.gz", ".rdb.zst", ".rdb.lz4"];
 /// - a pattern, with `*` in its last part: `backups/2026-11-20-*.rdb`;
 /// - with the feature `s3`, the same in a bucket: `s3://BUCKET/PREFIX/`, `s3://BUCKET/NAME.rdb`,
 ///   `s3://BUCKET/NAME-*.rdb`. Region, endpoint and credentials come from the environment
-///   (`AWS_…`). These calls block: asynchronous code has a thread make them.
+///   (`AWS_…`), unless [`open_as`](Self::open_as) is given others. These calls block: asynchronous
+///   code has a thread make them.
 ///
 /// The dumps are read in the order of the places, those of one place in the order of their names.
 /// As many as [`with_jobs`](Self::with_jobs) says are read at the same time, each by a thread of
@@ -134,9 +135,32 @@ impl Dumps {
         places: impl IntoIterator<Item = P>,
         options: RdbOptions,
     ) -> Result<Self, Error> {
+        Self::find(places, options, &BucketAccess::default())
+    }
+
+    /// The same, with buckets reached so.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    #[cfg(feature = "s3")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "s3")))]
+    pub fn open_as<P: AsRef<Path>>(
+        places: impl IntoIterator<Item = P>,
+        options: RdbOptions,
+        access: &BucketAccess,
+    ) -> Result<Self, Error> {
+        Self::find(places, options, access)
+    }
+
+    fn find<P: AsRef<Path>>(
+        places: impl IntoIterator<Item = P>,
+        options: RdbOptions,
+        access: &BucketAccess,
+    ) -> Result<Self, Error> {
         let mut dumps = Vec::new();
         for place in places {
-            find(place.as_ref(), &mut dumps)?;
+            find(place.as_ref(), access, &mut dumps)?;
         }
         let mut names = HashSet::new();
         if let Some(twice) = dumps.iter().find(|dump| !names.insert(dump.name.as_str())) {
@@ -441,16 +465,16 @@ impl Dump {
                 Ok(Box::new(file))
             }
             #[cfg(feature = "s3")]
-            Place::Object(bucket, key) => bucket.read(key, from),
+            Place::Object(bucket, name) => Ok(bucket.read(name, from)?),
         }
     }
 }
 
 /// Finds the dumps of a place.
-fn find(place: &Path, dumps: &mut Vec<Dump>) -> Result<(), Error> {
+fn find(place: &Path, access: &BucketAccess, dumps: &mut Vec<Dump>) -> Result<(), Error> {
     let before = dumps.len();
     match place.to_str().filter(|text| text.starts_with("s3://")) {
-        Some(url) => find_objects(url, dumps)?,
+        Some(url) => find_objects(url, access, dumps)?,
         None => find_files(place, dumps)?,
     }
     if let Some(found) = dumps.get_mut(before..) {
@@ -499,16 +523,26 @@ impl Dump {
     }
 }
 
+/// Nothing, where there are no buckets.
 #[cfg(not(feature = "s3"))]
-fn find_objects(url: &str, _: &mut Vec<Dump>) -> Result<(), Error> {
+#[derive(Default)]
+struct BucketAccess;
+
+#[cfg(not(feature = "s3"))]
+fn find_objects(url: &str, _: &BucketAccess, _: &mut Vec<Dump>) -> Result<(), Error> {
     let reason = "this build reads no buckets: build keystar-extract with the feature s3";
     Err(Error::Places { place: url.to_owned(), reason })
 }
 
 #[cfg(feature = "s3")]
-fn find_objects(url: &str, dumps: &mut Vec<Dump>) -> Result<(), Error> {
-    let (bucket, key) = Bucket::open(url)?;
-    let (folder, last) = key.rsplit_once('/').unwrap_or(("", &key));
+fn find_objects(url: &str, access: &BucketAccess, dumps: &mut Vec<Dump>) -> Result<(), Error> {
+    let (name, key) = keystar_bucket::split(url).ok_or_else(|| Error::Places {
+        place: url.to_owned(),
+        reason: "an S3 URL is s3://BUCKET/PREFIX/ or s3://BUCKET/NAME.rdb",
+    })?;
+    let (folder, last) = key.rsplit_once('/').unwrap_or(("", key));
+    let folder = format!("s3://{name}/{folder}");
+    let bucket = Bucket::open(folder.trim_end_matches('/'), access)?;
     let wanted: &dyn Fn(&str) -> bool = match last {
         "" => &|name| is_dump(name),
         pattern if pattern.contains('*') => &move |name| matches(pattern, name),
@@ -518,11 +552,10 @@ fn find_objects(url: &str, dumps: &mut Vec<Dump>) -> Result<(), Error> {
             rest.is_some_and(|rest| rest.is_empty() || (rest.starts_with('-') && is_dump(name)))
         },
     };
-    for (key, bytes) in bucket.list(folder)? {
-        let (within, name) = key.rsplit_once('/').unwrap_or(("", &key));
-        if within == folder && wanted(name) {
-            let name = bucket.url(&key);
-            dumps.push(Dump { name, bytes, place: Place::Object(bucket.clone(), key) });
+    for (object, bytes) in bucket.list("")? {
+        if !object.contains('/') && wanted(&object) {
+            let name = bucket.place(&object);
+            dumps.push(Dump { name, bytes, place: Place::Object(bucket.clone(), object) });
         }
     }
     Ok(())

@@ -189,6 +189,19 @@ pub enum Error {
     },
 }
 
+#[cfg(feature = "s3")]
+impl From<keystar_bucket::Error> for Error {
+    fn from(error: keystar_bucket::Error) -> Self {
+        match error {
+            keystar_bucket::Error::Place { place, reason } => Self::Places { place, reason },
+            keystar_bucket::Error::Io { place, source, .. } => {
+                Self::Open { path: PathBuf::from(place), source }
+            }
+            other => Self::Open { path: "s3://".into(), source: io::Error::other(other) },
+        }
+    }
+}
+
 impl Error {
     /// Whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {

@@ -3,8 +3,6 @@
 
 mod aof;
 mod batch;
-#[cfg(feature = "s3")]
-mod bucket;
 mod compression;
 mod dumps;
 mod error;

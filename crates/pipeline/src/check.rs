@@ -4,10 +4,12 @@ use std::{fmt, fs, io, path::Path};
 
 use futures_executor::block_on;
 use keystar_extract::{Batch, RdbFile, Source};
-use keystar_transfer::local_folder;
+use keystar_transfer::{ImportReader, Place, local_folder};
 use serde::Serialize;
 
-use crate::{Error, MigrationOptions, MigrationSpec, Reach, migration::work_dir, text::bytes};
+use crate::{
+    Error, MigrationOptions, MigrationSpec, Reach, migration::work_dir, target::Target, text::bytes,
+};
 
 /// What was looked at, and what was found.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -50,6 +52,23 @@ impl Checks {
 
     pub(crate) fn push(&mut self, name: &'static str, state: State, found: impl Into<String>) {
         self.checks.push(Check { name, state, found: found.into() });
+    }
+
+    /// Looks whether files could be written to a place.
+    pub(crate) fn look(&mut self, name: &'static str, place: &Place) {
+        let url = place.as_str();
+        match ImportReader::open(place) {
+            Ok(_) => self.push(name, State::Warning, format!("{url} holds files")),
+            // Of a bucket that is not there the cause is another than that nothing is in it.
+            Err(keystar_transfer::Error::Missing { source, .. }) if source.get_ref().is_none() => {
+                self.push(name, State::Ok, format!("{url} is empty"));
+            }
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
+                self.push(name, State::Failed, format!("{error}{cause}"));
+            }
+        }
     }
 }
 
@@ -136,14 +155,9 @@ fn target(
         let found = format!("{} holds a run: --resume or --restart", work.display());
         checks.push("target", State::Warning, found);
     }
-    #[cfg(feature = "live")]
-    if crate::load::table_name(&spec.to).is_some() {
-        let mapping = spec.mapping(options)?;
-        return crate::target::Target::find(spec, &mapping, options)?.check(checks);
-    }
     let Some(folder) = local_folder(&spec.to) else {
-        checks.push("target", State::Ok, format!("{} (not written to by a check)", spec.to));
-        return Ok(());
+        let mapping = spec.mapping(options)?;
+        return Target::find(spec, &mapping, options)?.check(checks);
     };
     match writable(&folder) {
         Ok(()) => checks.push("target", State::Ok, format!("{} can be written", folder.display())),

@@ -10,7 +10,7 @@ use std::{
 use keystar_extract::{Batch, Source};
 use keystar_item::{Item, Table};
 use keystar_mapping::Mapping;
-use keystar_transfer::{Block, Export, change};
+use keystar_transfer::{Block, Export, Place, change};
 use serde::Serialize;
 
 use crate::{
@@ -71,7 +71,7 @@ pub struct DifferentItem {
 ///
 /// Either side cannot be read, or the export has more than 10 000 items.
 pub fn compare_format(
-    export: &str,
+    export: impl Into<Place>,
     source: &mut dyn Source,
     mapping: &Mapping,
     jobs: NonZeroUsize,
@@ -79,7 +79,7 @@ pub fn compare_format(
     progress: &Progress,
 ) -> Result<FormatComparison, Error> {
     let mut found = FormatComparison::default();
-    let theirs = read(export, mapping.table(), &mut found)?;
+    let theirs = read(export.into(), mapping.table(), &mut found)?;
     progress.start_source(source);
     let work = Comparing { mapper: Mapper::new(mapping), table: mapping.table(), theirs: &theirs };
     let (mut seen, mut first, mut records) = (BTreeSet::new(), None, 0);
@@ -127,7 +127,7 @@ struct Theirs {
     first: Option<Item<'static>>,
 }
 
-fn read(export: &str, table: &Table, found: &mut FormatComparison) -> Result<Theirs, Error> {
+fn read(export: Place, table: &Table, found: &mut FormatComparison) -> Result<Theirs, Error> {
     let export = Export::open(export).map_err(Error::Export)?;
     let mut theirs = Theirs::default();
     for file in 0..export.files().len() {

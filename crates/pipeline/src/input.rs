@@ -4,8 +4,15 @@ use std::path::Path;
 
 #[cfg(feature = "live")]
 use keystar_extract::{Access, Read, Redis, RedisScan, RedisSnapshot, RedisUrl, ScanOptions};
-use keystar_extract::{AppendOnly, Dumps, RdbFile, Source};
+use keystar_extract::{AppendOnly, Dumps, RdbFile, RdbOptions, Source};
+use keystar_transfer::Place;
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "live")]
+use {
+    crate::account::Account,
+    keystar_transfer::{Aws, AwsOptions},
+    std::io,
+};
 
 use crate::{Error, Selection};
 
@@ -42,13 +49,16 @@ pub enum Via {
     Rdb,
 }
 
-/// What a job needs to reach a live server, and must not keep.
+/// What a job needs to reach its places, and must not keep.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Reach {
-    /// User, password and certificates.
+    /// User, password and certificates of a live server.
     #[cfg(feature = "live")]
     pub access: Access,
+    /// As whom AWS is asked, and where.
+    #[cfg(feature = "live")]
+    account: Account,
     /// No more keys than this are read in a second.
     pub keys_per_second: Option<u64>,
     /// No more bytes of values than this are read in a second.
@@ -66,6 +76,18 @@ impl Reach {
         self
     }
 
+    /// Asks AWS as this one, and there: for tables, and for buckets of either side. Nobody is asked
+    /// until there is such a place; what was found then is kept, by clones too.
+    #[must_use]
+    pub fn with_aws(mut self, options: AwsOptions) -> Self {
+        self.account = Account::new(options);
+        self
+    }
+
+    pub(crate) fn aws(&self) -> Result<Aws, keystar_transfer::Error> {
+        self.account.connect()
+    }
+
     /// Reads no more than so many keys and bytes of values in a second.
     #[must_use]
     pub fn with_limits(mut self, keys: Option<u64>, bytes: Option<u64>) -> Self {
@@ -78,6 +100,43 @@ impl Reach {
     pub fn with_skip_sizes(mut self, skip: bool) -> Self {
         self.skip_sizes = skip;
         self
+    }
+}
+
+impl Reach {
+    /// A folder or a file, or a URL of one, that is reached so.
+    ///
+    /// # Errors
+    ///
+    /// It is in a bucket, and there is no region or there are no credentials.
+    pub fn place(&self, url: &str) -> Result<Place, keystar_transfer::Error> {
+        #[cfg(feature = "live")]
+        if is_object(url)
+            && let Some(aws) = self.account.connect_to_bucket()?
+        {
+            return Ok(Place::from(url).with_aws(&aws));
+        }
+        Ok(Place::from(url))
+    }
+
+    fn dumps(
+        &self,
+        places: &[String],
+        options: RdbOptions,
+    ) -> Result<Dumps, keystar_extract::Error> {
+        #[cfg(feature = "live")]
+        if let Some(place) = places.iter().find(|place| is_object(place)) {
+            let access = self
+                .account
+                .connect_to_bucket()
+                .and_then(|aws| aws.as_ref().map(Aws::bucket_access).transpose());
+            let access = access.map_err(|error| keystar_extract::Error::Open {
+                path: place.into(),
+                source: io::Error::other(error),
+            })?;
+            return Dumps::open_as(places, options, &access.unwrap_or_default());
+        }
+        Dumps::open(places, options)
     }
 }
 
@@ -184,7 +243,7 @@ impl Input {
         let options = selection.options();
         Ok(match self.kind() {
             Kind::Dump(path) => Box::new(RdbFile::open(path, options)?),
-            Kind::Dumps => Box::new(Dumps::open(&self.places, options)?),
+            Kind::Dumps => Box::new(reach.dumps(&self.places, options)?),
             Kind::AppendOnly(path) => Box::new(AppendOnly::open(path, options)?),
             Kind::Live(url) => self.open_live(url, options, reach)?,
         })
@@ -194,7 +253,7 @@ impl Input {
     fn open_live(
         &self,
         url: &str,
-        options: keystar_extract::RdbOptions,
+        options: RdbOptions,
         reach: &Reach,
     ) -> Result<Box<dyn Source>, keystar_extract::Error> {
         let redis = Redis::connect(&url.parse()?, &reach.access)?;
@@ -215,7 +274,7 @@ impl Input {
     fn open_live(
         &self,
         url: &str,
-        _: keystar_extract::RdbOptions,
+        _: RdbOptions,
         _: &Reach,
     ) -> Result<Box<dyn Source>, keystar_extract::Error> {
         let reason = "this build reads no live servers (feature `live`)";
@@ -228,7 +287,7 @@ impl Input {
             return Kind::Live(place);
         }
         let path = Path::new(place);
-        if place.starts_with("s3://") {
+        if is_object(place) {
             Kind::Dumps
         } else if is_append_only(path) {
             Kind::AppendOnly(path)
@@ -245,6 +304,10 @@ impl<P: AsRef<Path>> From<P> for Input {
     fn from(path: P) -> Self {
         Self { places: vec![path.as_ref().display().to_string()], via: Via::default() }
     }
+}
+
+fn is_object(place: &str) -> bool {
+    place.starts_with("s3://")
 }
 
 fn is_live(place: &str) -> bool {

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "live")]
+mod account;
 mod check;
 mod compare_format;
 mod conveyor;

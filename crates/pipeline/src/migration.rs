@@ -79,17 +79,21 @@ pub struct MigrationSpec {
 }
 
 impl MigrationSpec {
-    /// The default migration of a source: everything, to gzipped DynamoDB JSON.
+    /// The default migration of a source that is reached so: everything, to gzipped DynamoDB JSON.
     ///
     /// # Errors
     ///
     /// The dump cannot be found.
-    pub fn new(from: impl Into<Input>, to: impl Into<String>) -> Result<Self, Error> {
+    pub fn new(
+        from: impl Into<Input>,
+        to: impl Into<String>,
+        reach: &Reach,
+    ) -> Result<Self, Error> {
         let from = from.into();
         let from_bytes = match from.is_live() {
             true => 0,
             false => {
-                let source = from.open(&Selection::default(), &Reach::default());
+                let source = from.open(&Selection::default(), reach);
                 source.map_err(Error::Source)?.total_bytes().unwrap_or(0)
             }
         };
@@ -263,11 +267,8 @@ pub struct MigrationOptions {
     pub now: UnixMillis,
     /// What the mapping's `hash` casts are salted with.
     pub salt: Option<Vec<u8>>,
-    /// How a live server is reached.
+    /// How both sides are reached.
     pub reach: Reach,
-    /// As whom AWS is asked, and where.
-    #[cfg(feature = "live")]
-    pub aws: keystar_transfer::AwsOptions,
     /// Of a verification of a table: so many records, chosen by chance, instead of all.
     #[cfg(feature = "live")]
     pub sample: Option<usize>,
@@ -286,8 +287,6 @@ impl MigrationOptions {
             now,
             salt: None,
             reach: Reach::default(),
-            #[cfg(feature = "live")]
-            aws: keystar_transfer::AwsOptions::default(),
             #[cfg(feature = "live")]
             sample: None,
             #[cfg(feature = "live")]
@@ -309,7 +308,7 @@ impl MigrationOptions {
         self
     }
 
-    /// Reaches a live server so.
+    /// Reaches both sides so.
     #[must_use]
     pub fn with_reach(mut self, reach: Reach) -> Self {
         self.reach = reach;
@@ -329,14 +328,6 @@ impl MigrationOptions {
     #[must_use]
     pub fn with_repair(mut self, repair: Repair) -> Self {
         self.repair = repair;
-        self
-    }
-
-    /// Asks AWS as this one, and there.
-    #[cfg(feature = "live")]
-    #[must_use]
-    pub fn with_aws(mut self, aws: keystar_transfer::AwsOptions) -> Self {
-        self.aws = aws;
         self
     }
 

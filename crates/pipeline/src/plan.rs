@@ -1252,7 +1252,7 @@ mod tests {
     use keystar_rdb::{Db, Field, Record, Scored, Value};
 
     use super::*;
-    use crate::{MigrationOptions, MigrationSpec, migrate, page};
+    use crate::{MigrationOptions, MigrationSpec, Reach, migrate, page};
 
     const SHOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/shop.rdb");
     const SHOP_MAPPING: &str = include_str!("../../../examples/shop.toml");
@@ -1307,7 +1307,7 @@ mod tests {
     #[test]
     fn a_plan_is_what_a_run_does() {
         let folder = tempfile::tempdir().unwrap();
-        let spec = MigrationSpec::new(SHOP, folder.path().to_str().unwrap())
+        let spec = MigrationSpec::new(SHOP, folder.path().to_str().unwrap(), &Reach::default())
             .unwrap()
             .with_mapping(Some(SHOP_MAPPING.to_owned()), None);
         let mapping = Mapping::from_toml(SHOP_MAPPING).unwrap();

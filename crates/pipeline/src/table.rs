@@ -6,15 +6,14 @@ use std::{io::Read, ops::ControlFlow, path::Path, time::Duration};
 use keystar_item::{Item, KeySchema};
 use keystar_mapping::{Mapping, StreamImages, TableSettings};
 use keystar_transfer::{
-    AfterLoad, Aws, AwsOptions, BulkPut, DynamoDb, Encryption, ImportJob, ImportProgress,
-    ImportReader, ImportSample, ImportSource, ImportStatus, ItemSink, LiveOptions, LiveWriter,
-    Manifest, Mark, Offloads, Place, Put, ScanTableOptions, StreamView, TableExtras, TableItems,
-    TableName,
+    AfterLoad, Aws, BulkPut, DynamoDb, Encryption, ImportJob, ImportProgress, ImportReader,
+    ImportSample, ImportSource, ImportStatus, ItemSink, LiveOptions, LiveWriter, Manifest, Mark,
+    Offloads, Place, Put, ScanTableOptions, StreamView, TableExtras, TableItems, TableName,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Checks, Error, Interrupt, Load, Loaded, Progress, State,
+    Checks, Error, Interrupt, Load, Loaded, Progress, Reach, State,
     load::{By, Present},
     text::{count, plural},
     workdir::{LOAD, WorkDir},
@@ -107,7 +106,7 @@ impl TableTarget {
         name: &str,
         mapping: &Mapping,
         load: &Load,
-        aws: &AwsOptions,
+        reach: &Reach,
     ) -> Result<Self, Error> {
         let mut table = mapping.table().clone();
         table.name = Some(match load.sample {
@@ -116,7 +115,7 @@ impl TableTarget {
         });
         let usage = |error: keystar_transfer::Error| Error::Usage(error.to_string());
         let name: TableName = table.name.as_deref().unwrap_or_default().parse().map_err(usage)?;
-        let aws = Aws::connect(aws).map_err(Error::Target)?;
+        let aws = reach.aws().map_err(Error::Target)?;
         let settings = mapping.settings().clone();
         Ok(Self { db: aws.dynamodb(), aws, table, name, settings, load: load.clone() })
     }
@@ -183,13 +182,7 @@ impl TableTarget {
         };
         checks.push("target", state, told);
         if let Some(stage) = self.load.stage.as_deref() {
-            match ImportReader::open(self.place(stage)) {
-                Ok(_) => checks.push("stage", State::Warning, format!("{stage} holds files")),
-                Err(keystar_transfer::Error::Missing { .. }) => {
-                    checks.push("stage", State::Ok, format!("{stage} is empty"));
-                }
-                Err(error) => checks.push("stage", State::Failed, error.to_string()),
-            }
+            checks.look("stage", &self.place(stage));
         }
         Ok(())
     }

@@ -5,16 +5,16 @@ use keystar_rdb::UnixMillis;
 use keystar_transfer::{ImportWriter, ItemSink, Mark, Offloads, Place};
 
 #[cfg(feature = "live")]
-use crate::{By, Checks, table::TableTarget};
+use crate::{By, table::TableTarget};
 use crate::{
-    Error, Interrupt, MigrationOptions, MigrationSpec, Progress, Report, Start, load::table_name,
-    migration::Run, workdir::WorkDir,
+    Checks, Error, Interrupt, MigrationOptions, MigrationSpec, Progress, Report, Start,
+    load::table_name, migration::Run, workdir::WorkDir,
 };
 
 /// Where the items of a run go.
 #[derive(Debug)]
 pub(crate) enum Target {
-    Files,
+    Files(Place),
     #[cfg(feature = "live")]
     Table(Box<TableTarget>),
 }
@@ -28,10 +28,10 @@ impl Target {
         options: &MigrationOptions,
     ) -> Result<Self, Error> {
         match table_name(&spec.to) {
-            None => Ok(Self::Files),
+            None => options.reach.place(&spec.to).map(Self::Files).map_err(Error::Target),
             #[cfg(feature = "live")]
             Some(name) => {
-                let table = TableTarget::connect(name, mapping, &spec.load, &options.aws)?;
+                let table = TableTarget::connect(name, mapping, &spec.load, &options.reach)?;
                 Ok(Self::Table(Box::new(table)))
             }
             #[cfg(not(feature = "live"))]
@@ -42,34 +42,33 @@ impl Target {
     /// Sees to it that a run can begin, before anything is read.
     pub(crate) fn prepare(&self) -> Result<(), Error> {
         match self {
-            Self::Files => Ok(()),
+            Self::Files(_) => Ok(()),
             #[cfg(feature = "live")]
             Self::Table(table) => table.prepare(),
         }
     }
 
     /// Looks whether a run could begin, and changes nothing.
-    #[cfg(feature = "live")]
     pub(crate) fn check(&self, checks: &mut Checks) -> Result<(), Error> {
         match self {
-            Self::Files => Ok(()),
-            Self::Table(table) => table.check(checks),
-        }
-    }
-
-    /// A URL, reached as the target is.
-    pub(crate) fn place(&self, url: &str) -> Place {
-        match self {
-            Self::Files => Place::from(url),
+            Self::Files(place) => checks.look("target", place),
             #[cfg(feature = "live")]
-            Self::Table(table) => table.place(url),
+            Self::Table(table) => table.check(checks)?,
         }
+        Ok(())
     }
 
     /// Where the files of a run are.
+    #[cfg_attr(not(feature = "live"), allow(unused_variables, reason = "of a table only"))]
     pub(crate) fn files(&self, spec: &MigrationSpec) -> Result<Place, Error> {
-        let none = || Error::Usage(format!("{} holds no files", spec.to));
-        spec.files().map(|url| self.place(url)).ok_or_else(none)
+        match self {
+            Self::Files(place) => Ok(place.clone()),
+            #[cfg(feature = "live")]
+            Self::Table(table) => {
+                let none = || Error::Usage(format!("{} holds no files", spec.to));
+                spec.files().map(|url| table.place(url)).ok_or_else(none)
+            }
+        }
     }
 
     /// What takes the items: new, or as it was at a mark.
@@ -99,10 +98,15 @@ impl Target {
 
     /// Where values go that lie beside the items: with the files; of live writes at the stage, or
     /// else in the work directory.
+    #[cfg_attr(not(feature = "live"), allow(unused_variables, reason = "of a table only"))]
     pub(crate) fn offloads(&self, spec: &MigrationSpec, work: &WorkDir) -> Result<Offloads, Error> {
-        let place = match (spec.files(), spec.load.stage.as_deref()) {
-            (Some(url), _) | (None, Some(url)) => self.place(url),
-            (None, None) => Place::from(work.root().display().to_string()),
+        let place = match self {
+            Self::Files(place) => place.clone(),
+            #[cfg(feature = "live")]
+            Self::Table(table) => match spec.load.stage.as_deref() {
+                Some(stage) => table.place(stage),
+                None => Place::from(work.root().display().to_string()),
+            },
         };
         Offloads::open(place).map_err(Error::Target)
     }

@@ -12,6 +12,12 @@ use aws_config::{
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use tokio::runtime::{Handle, Runtime};
 
+#[cfg(feature = "s3")]
+use {
+    futures_core::future::BoxFuture,
+    keystar_bucket::{Access, Credentials, Keys},
+};
+
 use crate::{DynamoDb, Error, error::OrIo};
 
 /// As whom, and where: what is not said here, the SDK looks for in the environment
@@ -140,6 +146,27 @@ impl Aws {
         DynamoDb::new(self.clone())
     }
 
+    /// The same region and credentials for a bucket. S3 is where the options say, or else the
+    /// environment or the profile.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoCredentials`] if no source of credentials is configured.
+    #[cfg(feature = "s3")]
+    #[cfg_attr(docsrs, doc(cfg(all(feature = "s3", feature = "dynamodb"))))]
+    pub fn bucket_access(&self) -> Result<Access, Error> {
+        let provider = self.config().credentials_provider().ok_or_else(no_provider)?;
+        let mut access =
+            Access::default().with_region(self.region()).with_credentials(Provider(provider));
+        if let Some(url) = self.config().endpoint_url() {
+            access = access.with_fallback_endpoint(url);
+        }
+        if let Some(url) = &self.options().s3_endpoint_url {
+            access = access.with_endpoint(url);
+        }
+        Ok(access)
+    }
+
     /// What every client of a service is made from.
     pub(crate) fn config(&self) -> &SdkConfig {
         &self.0.config
@@ -266,4 +293,22 @@ const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
 fn no_provider() -> Error {
     Error::NoCredentials { source: "no source of credentials is configured".into() }
+}
+
+/// The SDK's credentials for a bucket: of a profile, a role, a login. The SDK itself keeps them only
+/// for its own clients.
+#[cfg(feature = "s3")]
+#[derive(Debug)]
+struct Provider(SharedCredentialsProvider);
+
+#[cfg(feature = "s3")]
+impl Credentials for Provider {
+    fn keys(&self) -> BoxFuture<'_, Result<Keys, Box<dyn std::error::Error + Send + Sync>>> {
+        Box::pin(async move {
+            let found = self.0.provide_credentials().await?;
+            let token = found.session_token().map(str::to_owned);
+            let keys = Keys::new(found.access_key_id(), found.secret_access_key());
+            Ok(keys.with_session(token, found.expiry()))
+        })
+    }
 }

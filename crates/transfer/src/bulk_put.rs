@@ -4,11 +4,12 @@
 
 use std::ops::ControlFlow;
 
+use keystar_bucket::split;
 use serde_json::{Value, json};
 
 use crate::{
     Compression, DynamoDb, Error, Format, ImportProgress, ImportSource, ImportStatus, Place,
-    TableName, bucket::split, call::CallError, dynamodb::place, import_table::watch, store::Store,
+    TableName, call::CallError, dynamodb::place, import_table::watch, store::Store,
 };
 
 /// A bulk put that was begun. It goes on whether anybody waits for it or not; whoever knows its ARN

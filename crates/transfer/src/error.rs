@@ -430,6 +430,17 @@ impl Error {
     }
 }
 
+#[cfg(feature = "s3")]
+impl From<keystar_bucket::Error> for Error {
+    fn from(error: keystar_bucket::Error) -> Self {
+        match error {
+            keystar_bucket::Error::Place { place, reason } => Self::Place { place, reason },
+            keystar_bucket::Error::Io { action, place, source } => Self::io(action, place, source),
+            other => Self::io("use", "the bucket", io::Error::other(other)),
+        }
+    }
+}
+
 /// `result.or_io("write", place)?`
 pub(crate) trait OrIo<T> {
     fn or_io(self, action: &'static str, place: impl Into<String>) -> Result<T, Error>;

@@ -137,14 +137,15 @@ impl Export {
     ///
     /// [`Error::SeveralExports`], which lists them, if there are several. Otherwise as
     /// [`list`](Self::list).
-    pub fn open(from: &str) -> Result<Self, Error> {
-        let mut exports = Self::list(from)?;
+    pub fn open(from: impl Into<crate::Place>) -> Result<Self, Error> {
+        let from = from.into();
+        let mut exports = Self::list(&from)?;
         match exports.pop() {
             Some(export) if exports.is_empty() => Ok(export),
             last => {
                 exports.extend(last);
                 let exports = exports.iter().map(|export| export.info.to_string()).collect();
-                Err(Error::SeveralExports { place: from.to_owned(), exports })
+                Err(Error::SeveralExports { place: from.as_str().to_owned(), exports })
             }
         }
     }
@@ -156,7 +157,7 @@ impl Export {
     /// # Errors
     ///
     /// [`Error::Windows`] if the exports are of several tables. Otherwise as [`list`](Self::list).
-    pub fn open_all(from: &str) -> Result<Vec<Self>, Error> {
+    pub fn open_all(from: impl Into<crate::Place>) -> Result<Vec<Self>, Error> {
         let exports = Self::list(from)?;
         let windows: Vec<Window> =
             exports.iter().filter_map(|export| export.info.window()).collect();
@@ -171,7 +172,8 @@ impl Export {
     /// [`Error::Missing`] if nothing is there, [`Error::Damaged`], [`Error::Checksum`],
     /// [`Error::Count`] or [`Error::Json`] if a manifest is damaged or names a file that is not
     /// there, or the system.
-    pub fn list(from: &str) -> Result<Vec<Self>, Error> {
+    pub fn list(from: impl Into<crate::Place>) -> Result<Vec<Self>, Error> {
+        let from = &from.into();
         let place = Place::open(from)?;
         let mut listing = Listing::new(&place.store);
         let mut exports = Vec::new();
@@ -259,7 +261,7 @@ impl Export {
         Ok(Self { store: store.clone(), info, files })
     }
 
-    fn without_manifest(from: &str) -> Result<Self, Error> {
+    fn without_manifest(from: &crate::Place) -> Result<Self, Error> {
         let reader = ImportReader::open(from)?;
         let format = reader.format().clone();
         let known = reader.manifest().is_some();
@@ -288,6 +290,7 @@ impl Export {
                 form,
             });
         }
+        let from = from.as_str();
         let name = from.trim_end_matches('/').rsplit('/').next().unwrap_or(from);
         let info = ExportInfo {
             id: name.to_owned(),

@@ -5,11 +5,11 @@ use std::{fmt, ops::ControlFlow, time::Duration};
 use aws_sdk_dynamodb::{
     Client, operation::import_table::builders::ImportTableFluentBuilder, types,
 };
+use keystar_bucket::split;
 use keystar_item::Table;
 
 use crate::{
     Compression, DynamoDb, Error, Format, ImportFile, Manifest, Place, TableExtras, TableName,
-    bucket::split,
     call::CallError,
     dynamodb::{TableParts, place},
     logs::Logs,

@@ -5,8 +5,6 @@
 mod aws;
 #[cfg(feature = "dynamodb")]
 mod batch;
-#[cfg(feature = "s3")]
-mod bucket;
 #[cfg(all(feature = "dynamodb", feature = "s3"))]
 mod bulk_put;
 #[cfg(feature = "dynamodb")]

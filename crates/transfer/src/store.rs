@@ -11,7 +11,7 @@ use crate::{Error, error::OrIo, memory_store::MemoryStore};
 #[cfg(all(feature = "s3", feature = "dynamodb"))]
 use crate::Aws;
 #[cfg(feature = "s3")]
-use crate::bucket::Bucket;
+use keystar_bucket::{Access, Bucket};
 
 /// Files in the making lie here: beside the import prefix, so that a crash leaves nothing in it,
 /// and on the same file system, so that a rename is all it takes to complete them.
@@ -101,8 +101,10 @@ pub(crate) enum Store {
 /// ```
 #[must_use]
 pub fn local_folder(to: &str) -> Option<PathBuf> {
-    match Store::open(to) {
-        Ok(Store::Local(folder)) => Some(folder),
+    // Nothing is opened for it: a bucket has connections.
+    let is_local = to.split_once("://").is_none_or(|(scheme, _)| scheme == "file");
+    match is_local.then(|| Store::open(to)) {
+        Some(Ok(Store::Local(folder))) => Some(folder),
         _ => None,
     }
 }
@@ -113,7 +115,7 @@ pub(crate) enum Upload {
     Local(LocalUpload),
     Memory(crate::memory_store::MemoryUpload),
     #[cfg(feature = "s3")]
-    Bucket(crate::bucket::BucketUpload),
+    Bucket(keystar_bucket::Upload),
 }
 
 #[derive(Debug)]
@@ -144,10 +146,13 @@ impl Store {
             #[cfg(feature = "s3")]
             Some(("s3", _)) => {
                 #[cfg(feature = "dynamodb")]
-                if let Some(aws) = &whole.aws {
-                    return Bucket::open_as(place, aws).map(Self::Bucket);
-                }
-                Bucket::open(place).map(Self::Bucket)
+                let access = match &whole.aws {
+                    Some(aws) => aws.bucket_access()?,
+                    None => Access::default(),
+                };
+                #[cfg(not(feature = "dynamodb"))]
+                let access = Access::default();
+                Ok(Self::Bucket(Bucket::open(place, &access)?))
             }
             #[cfg(not(feature = "s3"))]
             Some(("s3", _)) => refuse("this build is without the feature \"s3\""),
@@ -161,7 +166,7 @@ impl Store {
             Self::Local(root) => root.join(name).display().to_string(),
             Self::Memory(store) => join(store.url(), name),
             #[cfg(feature = "s3")]
-            Self::Bucket(bucket) => join(bucket.url(), name),
+            Self::Bucket(bucket) => bucket.place(name),
         }
     }
 
@@ -171,7 +176,7 @@ impl Store {
             Self::Local(root) => LocalUpload::new(root, name).map(Upload::Local),
             Self::Memory(store) => Ok(Upload::Memory(store.create(name))),
             #[cfg(feature = "s3")]
-            Self::Bucket(bucket) => bucket.create(name).map(Upload::Bucket),
+            Self::Bucket(bucket) => Ok(Upload::Bucket(bucket.create(name))),
         }
     }
 
@@ -183,7 +188,7 @@ impl Store {
             }
             Self::Memory(store) => store.read(name).or_io("read", self.place(name)),
             #[cfg(feature = "s3")]
-            Self::Bucket(bucket) => bucket.read(name),
+            Self::Bucket(bucket) => Ok(bucket.read(name, 0)?),
         }
     }
 
@@ -210,7 +215,7 @@ impl Store {
             }
             Self::Memory(store) => store.rename(from, to).or_io("write", self.place(to)),
             #[cfg(feature = "s3")]
-            Self::Bucket(bucket) => bucket.rename(from, to),
+            Self::Bucket(bucket) => Ok(bucket.rename(from, to)?),
         }
     }
 
@@ -218,7 +223,7 @@ impl Store {
     #[cfg(all(feature = "dynamodb", feature = "s3"))]
     pub(crate) fn copy(&self, from: &str, to: &str) -> Result<(), Error> {
         match self {
-            Self::Bucket(bucket) => bucket.copy(from, to),
+            Self::Bucket(bucket) => Ok(bucket.copy(from, to)?),
             _ => {
                 let mut upload = self.create(to)?;
                 io::copy(&mut self.read(from)?, &mut upload).or_io("write", self.place(to))?;
@@ -241,7 +246,7 @@ impl Store {
                 Ok(())
             }
             #[cfg(feature = "s3")]
-            Self::Bucket(bucket) => bucket.remove(name),
+            Self::Bucket(bucket) => Ok(bucket.remove(name)?),
         }
     }
 

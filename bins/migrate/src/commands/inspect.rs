@@ -11,7 +11,8 @@ use crate::{
 };
 
 pub(super) fn run(command: &Inspect, log: LogForm) -> Result<Outcome, Failure> {
-    let mut source = settings::open(&command.source)?;
+    let reach = settings::reach(&command.source.server, settings::buckets(&command.aws))?;
+    let mut source = settings::open(&command.source, &reach)?;
     let options = InspectOptions::new(settings::jobs(command.source.jobs), settings::now())
         .with_top(command.top)
         .with_separator(command.separator);

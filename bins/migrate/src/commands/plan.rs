@@ -14,8 +14,10 @@ use crate::{
 pub(super) fn run(command: &Plan, log: LogForm) -> Result<Outcome, Failure> {
     let rules = settings::Rules::load(&command.rules)?;
     let (source, files) = (&command.source, &command.files);
-    let mut input = settings::open(source)?;
-    let spec = MigrationSpec::new(settings::input(&source.from, &source.server)?, "")?
+    let aws = settings::s3(command.region.as_deref(), &command.s3);
+    let reach = settings::reach(&source.server, aws)?;
+    let mut input = settings::open(source, &reach)?;
+    let spec = MigrationSpec::new(settings::input(&source.from, &source.server)?, "", &reach)?
         .with_mapping(rules.text.clone(), rules.salt.as_deref())
         .with_format(format_name(files.format), compression_name(files.compress))
         .with_max_file(files.max_file_bytes, files.max_file_items);

@@ -5,7 +5,7 @@ use std::{
 };
 
 use keystar_mapping::Mapping;
-use keystar_pipeline::{Error, Progress, RestoreOptions, recorded, restore, work_dir};
+use keystar_pipeline::{Error, Progress, Reach, RestoreOptions, recorded, restore, work_dir};
 use keystar_rdb::Db;
 use keystar_transfer::ImportReader;
 
@@ -19,7 +19,9 @@ use crate::{
 
 pub(super) fn run(command: &Restore, log: LogForm) -> Result<Outcome, Failure> {
     let mapping = mapping(command)?;
-    let reader = ImportReader::open(&command.from).map_err(Failure::source)?;
+    let reach = Reach::default().with_aws(settings::buckets(&command.aws));
+    let from = reach.place(&command.from).and_then(ImportReader::open);
+    let reader = from.map_err(Failure::source)?;
     let mut options = RestoreOptions::new(&reader, &mapping, std::env::temp_dir());
     if let Some(db) = command.db {
         options = options.with_db(Db(db));

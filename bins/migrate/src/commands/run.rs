@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use keystar_pipeline::{Progress, migrate, page};
+use keystar_pipeline::{MigrationOptions, Progress, migrate, page};
 
 use crate::{
     cli::{LogForm, Run},
@@ -12,9 +12,10 @@ use crate::{
 
 pub(super) fn run(run: &Run, log: LogForm) -> Result<Outcome, Failure> {
     let rules = settings::Rules::load(&run.rules)?;
-    let spec = settings::migration(run, &rules)?;
-    let options = settings::options(&run.source)?
-        .with_aws(settings::aws(&run.aws))
+    let reach = settings::reach(&run.source.server, settings::aws(&run.aws))?;
+    let spec = settings::migration(run, &rules, &reach)?;
+    let options = MigrationOptions::new(settings::jobs(run.source.jobs), settings::now())
+        .with_reach(reach)
         .with_work(run.work.clone())
         .with_salt(rules.salt.clone())
         .with_start(settings::start(run));

@@ -19,8 +19,7 @@ pub(super) fn run(command: &Verify, log: LogForm) -> Result<Outcome, Failure> {
         (true, true) => Repair::WriteAndDelete,
     };
     let options = MigrationOptions::new(settings::jobs(command.jobs), settings::now())
-        .with_aws(settings::aws(&command.aws))
-        .with_reach(settings::reach(&command.server)?)
+        .with_reach(settings::reach(&command.server, settings::aws(&command.aws))?)
         .with_sample(command.sample)
         .with_repair(repair)
         .with_salt(settings::salt(&command.salt_env));
@@ -60,7 +59,7 @@ fn compare(
         as_of: None,
         salt_env: command.salt_env.clone(),
     })?;
-    let spec = MigrationSpec::new(from, &command.to)?
+    let spec = MigrationSpec::new(from, &command.to, &options.reach)?
         .with_mapping(rules.text.clone(), rules.salt.as_deref());
     let folder = std::env::temp_dir();
     Ok(verify_table(&spec, &folder, options, interrupt, progress)?)

@@ -11,8 +11,8 @@ use keystar_kit::{
     generate::{self, Shape},
 };
 use keystar_pipeline::{
-    Error, Interrupt, MigrationOptions, MigrationSpec, Progress, Report, Selection, Start, migrate,
-    verify_run,
+    Error, Interrupt, MigrationOptions, MigrationSpec, Progress, Reach, Report, Selection, Start,
+    migrate, verify_run,
 };
 use keystar_rdb::UnixMillis;
 use tempfile::TempDir;
@@ -42,7 +42,7 @@ impl Job {
         let dump = dir.path().join("dump.rdb");
         fs::write(&dump, bytes).unwrap();
         let out = dir.path().join("out").to_str().unwrap().to_owned();
-        let spec = MigrationSpec::new(dump, out)
+        let spec = MigrationSpec::new(dump, out, &Reach::default())
             .unwrap()
             .with_format("dynamodb-json", "none")
             .with_mapping(Some(mapping.to_owned()), None);

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use keystar_kit::redis::{Connection, Redis, Reply};
 use keystar_mapping::same_value;
 use keystar_pipeline::{
-    Interrupt, MigrationOptions, MigrationSpec, Progress, RestoreOptions, RestoreReport, migrate,
-    restore,
+    Interrupt, MigrationOptions, MigrationSpec, Progress, Reach, RestoreOptions, RestoreReport,
+    migrate, restore,
 };
 use keystar_rdb::{
     Blob, Db, Field, Kind, Record, Records, Scored, StreamEntry, StreamId, UnixMillis, Value,
@@ -143,7 +143,7 @@ fn a_dump_makes_the_loop_through_a_whole_migration() {
     assert!(records.len() > 20, "the fixture has one of everything");
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out").to_str().unwrap().to_owned();
-    let spec = MigrationSpec::new(dump, &out).unwrap();
+    let spec = MigrationSpec::new(dump, &out, &Reach::default()).unwrap();
     let options = MigrationOptions::new(std::num::NonZeroUsize::MIN, UnixMillis(0));
     migrate(&spec, &options, &Interrupt::new(), &Progress::default()).unwrap();
 

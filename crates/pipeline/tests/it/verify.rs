@@ -5,8 +5,8 @@ use std::{num::NonZeroUsize, path::Path};
 use keystar_extract::{MemorySource, RdbFile, RdbOptions, Source};
 use keystar_mapping::Mapping;
 use keystar_pipeline::{
-    Interrupt, MigrationOptions, MigrationSpec, Progress, Verification, VerifyOptions, migrate,
-    verify,
+    Interrupt, MigrationOptions, MigrationSpec, Progress, Reach, Verification, VerifyOptions,
+    migrate, verify,
 };
 use keystar_rdb::{Blob, Db, Record, Scored, UnixMillis, Value};
 use keystar_transfer::{CsvOptions, Format, ImportReader};
@@ -265,7 +265,7 @@ fn values_in_parts_and_beside_the_items_are_read_back() {
 fn migrated(dump: &Path, spec: Option<&str>, format: &str, max_value_bytes: usize) -> Verification {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out").to_str().unwrap().to_owned();
-    let migration = MigrationSpec::new(dump, &out)
+    let migration = MigrationSpec::new(dump, &out, &Reach::default())
         .unwrap()
         .with_mapping(spec.map(str::to_owned), None)
         .with_format(format, "none");

@@ -18,8 +18,9 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn open(from: &str) -> Result<Self, Error> {
-        match Store::open(from)? {
+    pub(super) fn open(place: &crate::Place) -> Result<Self, Error> {
+        let from = place.as_str();
+        match Store::open(place)? {
             Store::Local(path) => {
                 let path = fs::canonicalize(path).or_io("read", from)?;
                 let is_file = path.is_file();
@@ -34,7 +35,7 @@ impl Place {
             #[cfg(feature = "s3")]
             Store::Bucket(_) => {
                 let (bucket, path, is_file) = in_bucket(from);
-                let store = Store::open(format!("s3://{bucket}"))?;
+                let store = Store::open(place.at(format!("s3://{bucket}")))?;
                 Ok(Self { store, path: path.to_owned(), is_file })
             }
         }

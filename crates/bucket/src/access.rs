@@ -1,0 +1,233 @@
+//! As whom a bucket is asked, and where.
+
+use std::{
+    error::Error as StdError,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use futures_core::future::BoxFuture;
+use object_store::{
+    CredentialProvider,
+    aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredential},
+};
+use tokio::sync::Mutex;
+
+/// Credentials are renewed this long before they expire: a large part may take as long to send.
+const RENEW_BEFORE: Duration = Duration::from_secs(300);
+
+/// As whom a bucket is asked, and where. What is not said here is looked for in the environment
+/// (`AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL_S3`, …).
+///
+/// Clones share the credentials that were found.
+///
+/// ```
+/// let access = keystar_bucket::Access::default()
+///     .with_region("eu-central-1")
+///     .with_endpoint("http://127.0.0.1:9000");
+/// assert!(!access.is_unsigned());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    region: Option<String>,
+    endpoint: Option<String>,
+    fallback_endpoint: Option<String>,
+    credentials: Option<Arc<Kept>>,
+}
+
+impl Access {
+    /// Sets the bucket's region.
+    #[must_use]
+    pub fn with_region(mut self, region: impl Into<String>) -> Self {
+        self.region = Some(region.into());
+        self
+    }
+
+    /// Sets where S3 is, whatever the environment says.
+    #[must_use]
+    pub fn with_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.endpoint = Some(url.into());
+        self
+    }
+
+    /// Sets where S3 is if neither [`with_endpoint`](Self::with_endpoint) nor the environment says
+    /// it.
+    #[must_use]
+    pub fn with_fallback_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.fallback_endpoint = Some(url.into());
+        self
+    }
+
+    /// Sets who gives the credentials.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: impl Credentials + 'static) -> Self {
+        self.credentials =
+            Some(Arc::new(Kept { from: Box::new(credentials), keys: Mutex::default() }));
+        self
+    }
+
+    /// Whether the environment says that requests go without a signature (`AWS_SKIP_SIGNATURE`), to
+    /// a bucket that everybody may read: then no credentials are needed.
+    #[must_use]
+    pub fn is_unsigned(&self) -> bool {
+        let skip = AmazonS3Builder::from_env().get_config_value(&AmazonS3ConfigKey::SkipSignature);
+        skip.is_some_and(|skip| matches!(&*skip.to_ascii_lowercase(), "true" | "1" | "on" | "yes"))
+    }
+
+    pub(crate) fn builder(&self) -> AmazonS3Builder {
+        let mut builder = AmazonS3Builder::from_env();
+        if let Some(region) = &self.region {
+            builder = builder.with_region(region);
+        }
+        if let Some(credentials) = &self.credentials {
+            builder = builder.with_credentials(Arc::clone(credentials) as _);
+        }
+        let known = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
+        let fallback = || self.fallback_endpoint.clone().filter(|_| known.is_none());
+        if let Some(endpoint) = self.endpoint.clone().or_else(fallback) {
+            builder = builder.with_endpoint(endpoint);
+        }
+        builder
+    }
+}
+
+/// Who gives credentials: a profile, a role, a login.
+pub trait Credentials: fmt::Debug + Send + Sync {
+    /// Credentials that are good now. Asked for before the first request, and again when those
+    /// that it gave are about to expire; never twice at the same time.
+    ///
+    /// # Errors
+    ///
+    /// There are none, in words for the user.
+    fn keys(&self) -> BoxFuture<'_, Result<Keys, Box<dyn StdError + Send + Sync>>>;
+}
+
+/// What requests are signed with.
+#[derive(Clone, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Keys {
+    /// The access key's name.
+    pub id: String,
+    /// The access key's secret.
+    pub secret: String,
+    /// The token of a session.
+    pub token: Option<String>,
+    /// When they expire, if they do.
+    pub expire: Option<SystemTime>,
+}
+
+impl Keys {
+    /// Keys that do not expire.
+    pub fn new(id: impl Into<String>, secret: impl Into<String>) -> Self {
+        Self { id: id.into(), secret: secret.into(), token: None, expire: None }
+    }
+
+    /// Sets the token of a session, and when it expires.
+    #[must_use]
+    pub fn with_session(mut self, token: Option<String>, expire: Option<SystemTime>) -> Self {
+        (self.token, self.expire) = (token, expire);
+        self
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Credentials with the keys that they gave, until those are about to expire.
+#[derive(Debug)]
+struct Kept {
+    from: Box<dyn Credentials>,
+    keys: Mutex<Option<(Signer, Option<SystemTime>)>>,
+}
+
+/// The store's form of keys; it tells nobody what they are.
+struct Signer(Arc<AwsCredential>);
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Signer").field(&self.0.key_id).finish()
+    }
+}
+
+impl CredentialProvider for Kept {
+    type Credential = AwsCredential;
+
+    fn get_credential<'a, 'b>(
+        &'a self,
+    ) -> Pin<Box<dyn Future<Output = object_store::Result<Arc<AwsCredential>>> + Send + 'b>>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        Box::pin(async move {
+            // Held while they are asked for: many parts begin at once, and one of them asks.
+            let mut known = self.keys.lock().await;
+            if let Some((Signer(keys), until)) = &*known
+                && until.is_none_or(|until| until > SystemTime::now() + RENEW_BEFORE)
+            {
+                return Ok(Arc::clone(keys));
+            }
+            let found = self.from.keys().await.map_err(|source| {
+                object_store::Error::Unauthenticated { path: String::new(), source }
+            })?;
+            let keys = Arc::new(AwsCredential {
+                key_id: found.id,
+                secret_key: found.secret,
+                token: found.token,
+            });
+            *known = Some((Signer(Arc::clone(&keys)), found.expire));
+            Ok(keys)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Counting(AtomicU32, Duration);
+
+    impl Credentials for Counting {
+        fn keys(&self) -> BoxFuture<'_, Result<Keys, Box<dyn StdError + Send + Sync>>> {
+            Box::pin(async move {
+                let id = self.0.fetch_add(1, Ordering::SeqCst).to_string();
+                let expire = Some(SystemTime::now() + self.1);
+                Ok(Keys::new(id, "hidden").with_session(Some("token".to_owned()), expire))
+            })
+        }
+    }
+
+    #[test]
+    fn keys_are_kept_until_they_are_about_to_expire() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+        for (lives, expected) in [(3600, ["0", "0"]), (200, ["0", "1"])] {
+            let from = Counting(AtomicU32::new(0), Duration::from_secs(lives));
+            let access = Access::default().with_credentials(from);
+            let kept = access.credentials.clone().unwrap();
+            let given = [(); 2].map(|()| runtime.block_on(kept.get_credential()).unwrap());
+            assert_eq!(given.map(|keys| keys.key_id.clone()), expected, "{lives} s");
+            let shown = format!("{access:?} {:?}", Keys::new("id", "hidden"));
+            assert!(!shown.contains("hidden"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_is_given_goes_before_the_environment() {
+        let endpoint =
+            |access: &Access| access.builder().get_config_value(&AmazonS3ConfigKey::Endpoint);
+        let access = Access::default().with_fallback_endpoint("http://b");
+        // Where the environment of the tests names one, it stays.
+        let known = AmazonS3Builder::from_env().get_config_value(&AmazonS3ConfigKey::Endpoint);
+        assert_eq!(endpoint(&access), Some(known.unwrap_or_else(|| "http://b".to_owned())));
+        assert_eq!(endpoint(&access.with_endpoint("http://a")).as_deref(), Some("http://a"));
+    }
+}
