@@ -531,7 +531,7 @@ impl AppendOnly {
             if !options.filter.allows(&head) {
                 batch.remarks.skip("filter");
             } else if cost <= options.max_value_bytes {
-                batch.push_record(record, offset);
+                batch.push_record(record, offset, cost);
             } else {
                 let head = head.into_owned();
                 let pieces = pieces(record.value, options.batch_bytes);

@@ -61,7 +61,8 @@ pub struct Remarks {
     /// `gone` (deleted or expired before it was read) and `repeat` (told twice by the server).
     pub skipped: BTreeMap<&'static str, u64>,
     /// Things that are not keys and therefore no records, by kind: `functions`, `scripts`,
-    /// `module_data`, `key_metadata`, `commands`, `slot_imports`.
+    /// `module_data`, `key_metadata`, `commands`, `slot_imports`, `stream_producers` (streams that
+    /// remember what was added already; what, a typed read is not told).
     pub others: BTreeMap<&'static str, u64>,
     /// What kind of source it is, for people: `Redis RDB version 11`.
     pub description: Option<String>,
@@ -124,6 +125,8 @@ pub struct Batch {
     pub(crate) packed: Vec<Packed>,
     /// A part is as big as a batch should be.
     has_part: bool,
+    /// Bytes of records and failures, which are not among the frames' bytes.
+    held_bytes: usize,
     pub(crate) remarks: Remarks,
     pub(crate) position: Option<Position>,
     pub(crate) source_bytes: u64,
@@ -189,13 +192,14 @@ impl Batch {
 
     /// Whether the batch holds what a batch of this many bytes should.
     pub(crate) fn is_full(&self, batch_bytes: usize) -> bool {
-        self.has_part || self.bytes.len() >= batch_bytes
+        self.has_part || self.bytes.len() + self.held_bytes >= batch_bytes
     }
 
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.packed.clear();
         self.has_part = false;
+        self.held_bytes = 0;
         self.remarks = Remarks::default();
         self.position = None;
     }
@@ -223,10 +227,13 @@ impl Batch {
     }
 
     pub(crate) fn push_failure(&mut self, failure: Failure, ordinal: Option<u64>) {
+        self.held_bytes += failure.key.len() + failure.detail.len();
         self.packed.push(Packed::Failed(Box::new(failure), ordinal));
     }
 
-    pub(crate) fn push_record(&mut self, record: Record<'static>, offset: u64) {
+    /// Takes a record that holds about so many bytes.
+    pub(crate) fn push_record(&mut self, record: Record<'static>, offset: u64, bytes: usize) {
+        self.held_bytes += bytes;
         self.packed.push(Packed::Record(Box::new(record), offset));
     }
 

@@ -45,8 +45,11 @@ fn is_large(link: &mut Link) -> Result<bool, Error> {
     Ok(bytes.is_none_or(|bytes| bytes > SMALL_DATA_BYTES))
 }
 
-/// Bytes of values that may be under way.
+/// Bytes of values that may be under way, and that may where connections break all the time.
 const WINDOW_BYTES: u64 = 1 << 20;
+const LEAST_WINDOW_BYTES: u64 = 8 << 10;
+/// So many values after a connection was lost, all is well again.
+const RECOVERED: u64 = 20_000;
 /// Keys that may be under way: more is no faster.
 const WINDOW_KEYS: usize = 2048;
 /// Keys that one `SCAN` is asked for at most: it holds the server up for under a millisecond.
@@ -112,6 +115,10 @@ pub(crate) struct Worker {
     answered: u64,
     /// The size of a value, about.
     value_bytes: u64,
+    /// Bytes of values that may be under way: fewer where connections break before these are given.
+    window_bytes: u64,
+    /// Values that were given since a connection was lost.
+    given: u64,
 }
 
 /// How the server wants to be asked.
@@ -232,6 +239,8 @@ impl Worker {
             side_run_id: String::new(),
             answered: 0,
             value_bytes: FIRST_GUESS,
+            window_bytes: WINDOW_BYTES,
+            given: 0,
         }
     }
 
@@ -287,6 +296,10 @@ impl Worker {
                 return Err(error.into());
             }
             trouble = Some((since, tries + 1, self.answered));
+            // Answers that come with the loss of those before them are of no use.
+            if std::mem::take(&mut self.given) < self.limit() as u64 / 2 {
+                self.window_bytes = (self.window_bytes / 2).max(LEAST_WINDOW_BYTES);
+            }
             if !self.shared.sleep(pause(tries)) {
                 return Err(Halt::Stopped);
             }
@@ -534,8 +547,9 @@ impl Worker {
 
     /// How many keys may be under way.
     fn limit(&self) -> usize {
-        let bytes = self.shared.bytes_pace.as_ref().map_or(WINDOW_BYTES, Pace::portion);
-        let keys = bytes.min(WINDOW_BYTES) / self.value_bytes.max(1);
+        let window = if self.given > RECOVERED { WINDOW_BYTES } else { self.window_bytes };
+        let bytes = self.shared.bytes_pace.as_ref().map_or(window, Pace::portion);
+        let keys = bytes.min(window) / self.value_bytes.max(1);
         let keys = usize::try_from(keys).unwrap_or(WINDOW_KEYS).clamp(8, WINDOW_KEYS);
         match &self.shared.keys_pace {
             Some(pace) => keys.min(usize::try_from(pace.portion()).unwrap_or(WINDOW_KEYS)),
@@ -798,6 +812,7 @@ impl Worker {
                                 self.batch.remarks.note("key_metadata");
                             }
                             self.batch.push_frame(&frame);
+                            self.given += 1;
                         }
                     }
                     Err(error) => {
@@ -979,10 +994,11 @@ impl Worker {
             let first = gather.is_first();
             for part in std::mem::take(&mut gather.ready) {
                 if part.last && part.start == 0 {
-                    let head = part.head;
+                    let (head, bytes) = (part.head, gather.bytes_told());
+                    let bytes = value.name.len() + usize::try_from(bytes).unwrap_or(usize::MAX);
                     let record =
                         Record::new(head.db, head.key, part.value).with_expires_at(head.expires_at);
-                    self.batch.push_record(record, value.number);
+                    self.batch.push_record(record, value.number, bytes);
                 } else {
                     let last = part.last;
                     // Numbered where it is taken, after what other threads gave.
@@ -1022,6 +1038,7 @@ impl Worker {
                     }
                     // Not before: what fails half-way is told again.
                     self.recent.insert(value.db.0, &value.name);
+                    self.given += 1;
                     return Ok(());
                 }
                 Some(Outcome::Gone) if first => {

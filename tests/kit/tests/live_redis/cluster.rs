@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use futures_executor::block_on;
-use keystar_extract::{Access, Batch, Redis, RedisScan, ScanOptions, Source};
+use keystar_extract::{Access, Batch, Read, Redis, RedisScan, ScanOptions, Source};
 use keystar_kit::redis_cluster::Cluster;
+use keystar_rdb::Value;
 
 use crate::gathered::Gathered;
 
@@ -26,6 +27,10 @@ fn slow() -> ScanOptions {
 
 fn assert_all(gathered: &Gathered) {
     let found: BTreeSet<_> = gathered.records.keys().map(|(_, name)| name.clone()).collect();
+    for ((_, name), (value, _)) in &gathered.records {
+        let name = String::from_utf8_lossy(name);
+        assert_eq!(*value, Value::String(format!("value of {name}").into_bytes().into()), "{name}");
+    }
     let missing: Vec<_> = names().filter(|name| !found.contains(name.as_bytes())).collect();
     assert!(missing.is_empty(), "{} missing: {:?}", missing.len(), missing.first());
     assert_eq!(found.len(), KEYS);
@@ -54,9 +59,18 @@ fn every_key_of_every_shard_is_read_once() {
 
 #[test]
 fn slots_that_move_while_they_are_read_are_read() {
+    slots_move(slow());
+}
+
+#[test]
+fn slots_that_move_while_they_are_read_by_type_are_read() {
+    slots_move(slow().with_read(Read::Typed));
+}
+
+fn slots_move(options: ScanOptions) {
     let cluster = Cluster::start(0).unwrap();
     cluster.fill(names()).unwrap();
-    let mut source = open(&cluster, slow());
+    let mut source = open(&cluster, options);
     let mut gathered = Gathered::default();
     let mut batch = Batch::new();
     let slots: Vec<_> = (0..3).map(|node| cluster.slots_of(node).unwrap()).collect();

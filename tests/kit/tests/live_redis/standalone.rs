@@ -90,7 +90,7 @@ fn big_values_come_in_parts_and_typed_reads_give_the_same() {
 }
 
 /// Moments of delivery are told as ages: they are exact to a few milliseconds.
-fn without_clocks(mut gathered: Gathered) -> Gathered {
+pub(crate) fn without_clocks(mut gathered: Gathered) -> Gathered {
     for (value, _) in gathered.records.values_mut() {
         if let Value::Stream(stream) = value {
             for group in &mut stream.groups {
