@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::bench::{Report, clear, grouped};
 use crate::dynamodb::{DynamoDb, Keys};
@@ -101,24 +101,39 @@ fn read(plan: &Plan, report: &mut Report) -> io::Result<()> {
         ("`--from redis://… --via rdb`", run(&url, &["--via", "rdb"])),
         ("`--from redis://…`", run(&url, &[])),
         ("`--from redis://… --jobs 1`", run(&url, &["--jobs", "1"])),
+        ("`--from redis://… --via typed`", run(&url, &["--via", "typed"])),
     ];
-    let mut medians = [(); 4].map(|()| Medians::default());
-    let mut rates = Vec::new();
+    let mut medians = [(); 5].map(|()| Medians::default());
+    let peer_file = plan.folder.join("peer.rdb");
+    let of_peer_file = run(&peer_file.display().to_string(), &[]);
+    // The server's own SAVE, redis-cli's snapshot, that and a run from its file, redis-benchmark.
+    let mut figures = [(); 4].map(|()| Vec::new());
     for _ in 0..plan.rounds {
         for ((_, command), medians) in commands.iter().zip(&mut medians) {
             clear(&output)?;
             medians.add(Medians::one(&plan.kit, command)?);
         }
-        rates.push(benchmark(port, plan.records)?);
+        let begun = Instant::now();
+        redis.save()?;
+        let save = begun.elapsed().as_secs_f64();
+        let snapshot = redis_cli(port, &peer_file)?;
+        clear(&output)?;
+        let run = Medians::one(&plan.kit, &of_peer_file)?.wall.as_secs_f64();
+        let rate = benchmark(port, plan.records)?;
+        for (figures, figure) in figures.iter_mut().zip([save, snapshot, snapshot + run, rate]) {
+            figures.push(figure);
+        }
     }
-    rates.sort_by(f64::total_cmp);
-    let benchmark = rates[rates.len() / 2];
-    let peer = redis_cli(port, &plan.folder.join("peer.rdb"))?;
+    let [save, peer, two_steps, benchmark] = figures.map(|mut figures| {
+        figures.sort_by(f64::total_cmp);
+        figures[figures.len() / 2]
+    });
     let (keys, seconds) = python(port, plan.python_records, &plan.folder.join("python.gz"))?;
     let python = keys / seconds;
     let costs = medians.map(|medians| medians.cost());
     let rate = |cost: &Cost| plan.records as f64 / cost.wall.as_secs_f64();
-    let [from_file, snapshot, scan, one] = costs;
+    let [from_file, snapshot, scan, one, typed] = costs;
+    let per_second = |seconds: f64| grouped((plan.records as f64 / seconds) as u64);
 
     let text = &mut report.markdown;
     let _ = writeln!(
@@ -141,14 +156,22 @@ fn read(plan: &Plan, report: &mut Report) -> io::Result<()> {
         "| `redis-benchmark -P {PIPELINE} DUMP`, writes nothing | {} | | | | | |",
         grouped(benchmark as u64)
     );
-    let _ = writeln!(
-        text,
-        "| `redis-cli --rdb`, writes the dump | {} | {peer:.2} | | | | |",
-        grouped((plan.records as f64 / peer) as u64)
-    );
+    for (name, seconds) in [
+        ("the server's own `SAVE`", save),
+        ("`redis-cli --rdb`, writes the dump", peer),
+        ("`redis-cli --rdb`, then `--from` that dump", two_steps),
+    ] {
+        let _ = writeln!(text, "| {name} | {} | {seconds:.2} | | | | |", per_second(seconds));
+    }
     let judged = [
         (from_file, vec![]),
-        (snapshot, vec![("the dump", rate(&snapshot) / rate(&from_file), 0.8)]),
+        (
+            snapshot,
+            vec![
+                ("the dump", rate(&snapshot) / rate(&from_file), 0.8),
+                ("the two steps", two_steps / snapshot.wall.as_secs_f64(), 0.8),
+            ],
+        ),
         (
             scan,
             vec![
@@ -157,6 +180,7 @@ fn read(plan: &Plan, report: &mut Report) -> io::Result<()> {
             ],
         ),
         (one, vec![("Python", rate(&one) / python, 30.0)]),
+        (typed, vec![]),
     ];
     for ((name, _), (cost, judged)) in commands.iter().zip(judged) {
         let (mut against, mut targets) = (vec![], vec![]);
@@ -213,7 +237,7 @@ fn benchmark(port: u16, records: u64) -> io::Result<f64> {
 
 /// How many seconds redis-cli takes for a snapshot.
 fn redis_cli(port: u16, out: &Path) -> io::Result<f64> {
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let output =
         Command::new("redis-cli").args(["-p", &port.to_string(), "--rdb"]).arg(out).output()?;
     match output.status.success() {
