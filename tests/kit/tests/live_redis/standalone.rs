@@ -89,6 +89,43 @@ fn big_values_come_in_parts_and_typed_reads_give_the_same() {
     typed.assert_same(&expected);
 }
 
+/// Elements that are too big fail by themselves: what is read in the same pipeline is none the worse for it.
+#[test]
+fn values_by_type_fail_alone() {
+    let server = Server::start().unwrap();
+    let mut connection = server.connect().unwrap();
+    let big = "x".repeat(100_000);
+    for n in 0..1000 {
+        let n = n.to_string();
+        connection.command(&["SET", &format!("string:{n}"), &n]).unwrap();
+        connection.command(&["HSET", &format!("hash:{n}"), "f", &n, "g", "v"]).unwrap();
+        connection.command(&["XADD", &format!("stream:{n}"), "5-1", "f", &n]).unwrap();
+        connection.command(&["SET", &format!("empty:{n}"), ""]).unwrap();
+        connection.command(&["RPUSH", &format!("list:{n}"), "a", "b", &n, "d"]).unwrap();
+        if n.ends_with("50") {
+            connection.command(&["SET", &format!("big string:{n}"), &big]).unwrap();
+            connection.command(&["HSET", &format!("big hash:{n}"), "a", &big, "b", "1"]).unwrap();
+            connection.command(&["RPUSH", &format!("big list:{n}"), "a", &big, "c"]).unwrap();
+            connection.command(&["ZADD", &format!("big zset:{n}"), "1", "a", "2", &big]).unwrap();
+            connection.command(&["XADD", &format!("big stream:{n}"), "1-1", "f", &big]).unwrap();
+        }
+    }
+    let mut expected = saved(&server);
+    let mut options = ScanOptions::default().with_read(Read::Typed).with_max_element_bytes(50_000);
+    for batch_bytes in [256 << 10, 4000] {
+        options = options.with_batch_bytes(batch_bytes);
+        let mut found = without_clocks(scan(&server, options.clone()));
+        assert_eq!(found.failures.len(), 50, "{:?}", found.failures);
+        for failure in std::mem::take(&mut found.failures) {
+            let (key, detail) = failure.split_once(": ").unwrap();
+            assert!(key.starts_with("big "), "{failure}");
+            assert!(detail.contains("00000 bytes exceeds the limit of 50000"), "{failure}");
+        }
+        expected.records.retain(|(_, key), _| !key.starts_with(b"big "));
+        found.assert_same(&expected);
+    }
+}
+
 /// Moments of delivery are told as ages: they are exact to a few milliseconds.
 pub(crate) fn without_clocks(mut gathered: Gathered) -> Gathered {
     for (value, _) in gathered.records.values_mut() {
