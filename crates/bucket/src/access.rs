@@ -85,13 +85,27 @@ impl Access {
         if let Some(credentials) = &self.credentials {
             builder = builder.with_credentials(Arc::clone(credentials) as _);
         }
-        let known = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
-        let fallback = || self.fallback_endpoint.clone().filter(|_| known.is_none());
-        if let Some(endpoint) = self.endpoint.clone().or_else(fallback) {
-            builder = builder.with_endpoint(endpoint);
+        // The one for S3 alone goes before the one for all services.
+        match endpoint_of(&builder, self.endpoint.as_deref(), self.fallback_endpoint.as_deref()) {
+            Some(endpoint) => builder.with_config(AmazonS3ConfigKey::S3Endpoint, endpoint),
+            None => builder,
         }
-        builder
     }
+}
+
+/// Where S3 is: what is given, or what the environment says for S3, or for all services, or else the
+/// fallback.
+fn endpoint_of(
+    environment: &AmazonS3Builder,
+    given: Option<&str>,
+    fallback: Option<&str>,
+) -> Option<String> {
+    let known = |key| environment.get_config_value(&key).filter(|url| !url.is_empty());
+    given
+        .map(str::to_owned)
+        .or_else(|| known(AmazonS3ConfigKey::S3Endpoint))
+        .or_else(|| known(AmazonS3ConfigKey::Endpoint))
+        .or_else(|| fallback.map(str::to_owned))
 }
 
 /// Who gives credentials: a profile, a role, a login.
@@ -221,13 +235,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_goes_before_the_environment() {
-        let endpoint =
-            |access: &Access| access.builder().get_config_value(&AmazonS3ConfigKey::Endpoint);
-        let access = Access::default().with_fallback_endpoint("http://b");
-        // Where the environment of the tests names one, it stays.
-        let known = AmazonS3Builder::from_env().get_config_value(&AmazonS3ConfigKey::Endpoint);
-        assert_eq!(endpoint(&access), Some(known.unwrap_or_else(|| "http://b".to_owned())));
-        assert_eq!(endpoint(&access.with_endpoint("http://a")).as_deref(), Some("http://a"));
+    fn endpoints_have_an_order() {
+        let environment = |pairs: &[(AmazonS3ConfigKey, &str)]| {
+            pairs
+                .iter()
+                .fold(AmazonS3Builder::new(), |builder, (key, url)| builder.with_config(*key, *url))
+        };
+        let (all, s3) = (AmazonS3ConfigKey::Endpoint, AmazonS3ConfigKey::S3Endpoint);
+        let none = environment(&[]);
+        let general = environment(&[(all, "http://all")]);
+        let special = environment(&[(all, "http://all"), (s3, "http://s3")]);
+        let empty = environment(&[(s3, "")]);
+        for (environment, given, fallback, expected) in [
+            (&none, None, None, None),
+            (&none, None, Some("http://b"), Some("http://b")),
+            (&empty, None, Some("http://b"), Some("http://b")),
+            (&general, None, Some("http://b"), Some("http://all")),
+            (&special, None, Some("http://b"), Some("http://s3")),
+            (&special, Some("http://a"), Some("http://b"), Some("http://a")),
+        ] {
+            let found = endpoint_of(environment, given, fallback);
+            assert_eq!(found.as_deref(), expected, "{given:?} {fallback:?}");
+        }
+        let built = Access::default().with_endpoint("http://a").builder();
+        assert_eq!(built.get_config_value(&s3).as_deref(), Some("http://a"));
     }
 }

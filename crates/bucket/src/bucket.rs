@@ -57,7 +57,7 @@ impl Bucket {
         let region = given(AmazonS3ConfigKey::Region)
             .or_else(|| given(AmazonS3ConfigKey::DefaultRegion))
             .ok_or_else(|| place("no region is set: set AWS_REGION to the bucket's region"))?;
-        let endpoint = given(AmazonS3ConfigKey::Endpoint);
+        let endpoint = given(AmazonS3ConfigKey::S3Endpoint);
         let checksum = given(AmazonS3ConfigKey::Checksum);
 
         let home = Arc::new(OnceLock::new());

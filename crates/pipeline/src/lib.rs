@@ -27,6 +27,8 @@ pub mod page;
 mod plan;
 mod pricing;
 mod progress;
+#[cfg(feature = "live")]
+mod refusals;
 mod rejects;
 #[cfg(feature = "live")]
 mod repair;

@@ -3,7 +3,7 @@
 //! The order that never changes: write, commit, save the checkpoint.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     fmt,
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -442,11 +442,12 @@ fn migrate_one(
     let ended = session.copy(options.jobs, interrupt, progress)?;
     let mut report = match ended {
         Ended::Interrupted => session.pause()?,
-        Ended::Complete => session.seal()?,
+        Ended::Complete => {
+            let Sealed { mut report, files } = session.seal()?;
+            target.finish(&run, options, (&work, files), &mut report, interrupt, progress)?;
+            report
+        }
     };
-    if report.complete {
-        target.finish(&run, &work, &mut report, interrupt, progress)?;
-    }
     report.seconds = began.elapsed().as_secs_f64();
     if report.complete {
         work.save_report(&report)?;
@@ -628,13 +629,15 @@ impl<'r> Session<'r> {
         Ok(self.tally.report(self.run, self.work, None))
     }
 
-    fn seal(mut self) -> Result<Report, Error> {
+    fn seal(mut self) -> Result<Sealed, Error> {
         // From here on a resume needs the source no more.
         let mark = block_on(self.sink.commit()).map_err(Error::Target)?;
-        self.save(None, mark)?;
+        self.save(None, mark.clone())?;
         let finished = self.sink.finish(&self.tally.retract);
         let receipt = block_on(finished).map_err(Error::Target)?;
-        let names = names(&self.run.spec, self.options, &receipt)?;
+        let pairs = receipt.duplicates.iter();
+        let offsets = pairs.flat_map(|found| [found.first.0, found.second.0]).collect();
+        let names = names(&self.run.spec, self.options, &offsets)?;
         self.tally.settle_repeats(receipt.repeats);
         if receipt.existing > 0 {
             let items = text::plural(receipt.existing, "item");
@@ -644,23 +647,42 @@ impl<'r> Session<'r> {
         }
         self.tally.set_aside_duplicates(&receipt, &names, &mut self.rejects)?;
         self.rejects.commit()?;
-        Ok(self.tally.report(self.run, self.work, Some(&receipt)))
+        let gone = self.tally.retract.iter().copied();
+        let gone = gone.chain(receipt.duplicates.iter().map(|found| found.second)).collect();
+        let report = self.tally.report(self.run, self.work, Some(&receipt));
+        Ok(Sealed { report, files: SealedFiles { mark, gone, rejects: self.rejects } })
     }
 }
 
-/// The keys of the records that claim the same item, for the reject file.
-fn names(
+/// A target that has everything of its source.
+struct Sealed {
+    report: Report,
+    files: SealedFiles,
+}
+
+/// What is known of a sealed target besides, until the service has loaded it.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "live"), allow(dead_code, reason = "of what a service loads"))]
+pub(crate) struct SealedFiles {
+    /// The last one of the sink.
+    pub(crate) mark: Mark,
+    /// Records whose items were removed.
+    pub(crate) gone: HashSet<Origin>,
+    /// All of it is durable; a resume drops what is added, because it seals again.
+    pub(crate) rejects: RejectFile,
+}
+
+/// The keys of the records at these offsets, for the reject file.
+pub(crate) fn names(
     spec: &MigrationSpec,
     options: &MigrationOptions,
-    receipt: &Receipt,
+    offsets: &BTreeSet<u64>,
 ) -> Result<Names, Error> {
-    let pairs = receipt.duplicates.iter();
-    let offsets: BTreeSet<u64> = pairs.flat_map(|found| [found.first.0, found.second.0]).collect();
     if offsets.is_empty() {
         return Ok(Names::default());
     }
     let mut source = spec.open_source(&options.reach)?;
-    Names::find_in(source.as_mut(), &offsets, spec.from.is_ordered())
+    Names::find_in(source.as_mut(), offsets, spec.from.is_ordered())
 }
 
 /// Four bytes of a digest tell two salts apart and give no salt away.
@@ -781,7 +803,7 @@ impl Copied {
                 counts.read += 1;
                 counts.reject(&rejected.reason);
                 if undo {
-                    self.tally.retract.push(Origin(rejected.offset));
+                    self.tally.retract.extend(rejected.offset.map(Origin));
                 }
                 self.rejected.push((rejected, corrupt));
             }
@@ -1065,7 +1087,7 @@ fn of_run<'a>(
     jobs: NonZeroUsize,
 ) -> VerifyOptions<'a> {
     options
-        .with_rejected(rejected.iter().map(|rejected| rejected.offset))
+        .with_rejected(rejected.iter().filter_map(Rejected::kept_from_files))
         .with_ordered(spec.from.is_ordered())
         .with_jobs(jobs)
 }

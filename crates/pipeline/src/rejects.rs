@@ -18,8 +18,10 @@ pub struct Rejected {
     pub db: u32,
     /// The record's key, as text; bytes that are not UTF-8 are shown as `\xNN`.
     pub key: String,
-    /// Where the record begins in the (decompressed) dump.
-    pub offset: u64,
+    /// Where the record begins in the (decompressed) dump; `None` where it is not known which one
+    /// it is, and the key is empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
     /// A stable name for the reason: `oversize`, `corrupt`, `duplicate_key` ….
     pub reason: String,
     /// The reason in words, without the record's contents.
@@ -34,15 +36,35 @@ impl Rejected {
         reason: &str,
         detail: impl Into<String>,
     ) -> Self {
-        Self { db, key: escape(key), offset, reason: reason.to_owned(), detail: detail.into() }
+        let (key, reason) = (escape(key), reason.to_owned());
+        Self { db, key, offset: Some(offset), reason, detail: detail.into() }
+    }
+
+    /// Something of which nobody knows the record, if it is of any.
+    #[cfg(feature = "live")]
+    pub(crate) fn unknown(reason: &str, detail: String) -> Self {
+        Self { db: 0, key: String::new(), offset: None, reason: reason.to_owned(), detail }
+    }
+
+    /// Where the record begins that the mapping or the target's files cannot have. What a table
+    /// refused may be put there later.
+    pub(crate) fn kept_from_files(&self) -> Option<u64> {
+        self.offset.filter(|_| self.reason != REFUSED)
     }
 }
+
+/// Why a record is not in the table though it is in the files: the service did not take all of it.
+pub(crate) const REFUSED: &str = "refused";
+/// Not a record of the run: something else that lies where its files are.
+#[cfg(feature = "live")]
+pub(crate) const NOT_OURS: &str = "not_ours";
 
 impl Rejected {
     /// The same as an error, for a run that stops at it.
     pub(crate) fn to_error(&self, corrupt: bool) -> Error {
         let key = self.key.chars().take(KEY_CHARS).collect();
-        let (db, offset, detail) = (self.db, self.offset, self.detail.clone());
+        let (db, offset) = (self.db, self.offset.unwrap_or_default());
+        let detail = self.detail.clone();
         Error::Rejected { db, key, offset, detail, corrupt }
     }
 }

@@ -6,15 +6,19 @@ use std::{io::Read, ops::ControlFlow, path::Path, time::Duration};
 use keystar_item::{Item, KeySchema};
 use keystar_mapping::{Mapping, StreamImages, TableSettings};
 use keystar_transfer::{
-    AfterLoad, Aws, BulkPut, DynamoDb, Encryption, ImportJob, ImportProgress, ImportReader,
-    ImportSample, ImportSource, ImportStatus, ItemSink, LiveOptions, LiveWriter, Manifest, Mark,
-    Offloads, Place, Put, ScanTableOptions, StreamView, TableExtras, TableItems, TableName,
+    AfterLoad, Aws, BulkPut, DynamoDb, Encryption, ImportFile, ImportJob, ImportProgress,
+    ImportReader, ImportSample, ImportSource, ImportStatus, ItemError, ItemSink, LiveOptions,
+    LiveWriter, Manifest, Mark, Offloads, Place, Put, ScanTableOptions, StreamView, TableExtras,
+    TableItems, TableName,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Checks, Error, Interrupt, Load, Loaded, Progress, Reach, State,
+    Checks, Error, Interrupt, Load, Loaded, MigrationOptions, Progress, Reach, Report, State,
     load::{By, Present},
+    migration::{self, Run, SealedFiles},
+    names::Names,
+    refusals::Refusals,
     text::{count, plural},
     workdir::{LOAD, WorkDir},
 };
@@ -23,6 +27,9 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(600);
 /// What the name of a table for trials ends with.
 const SAMPLE: &str = "-sample";
+/// Refused items that the report tells.
+const TOLD: usize = 1000;
+
 /// A table, and whom we ask for it.
 #[derive(Debug)]
 pub(crate) struct TableTarget {
@@ -87,6 +94,15 @@ impl TableReader {
     ) -> Result<Box<dyn Read + Send>, keystar_transfer::Error> {
         self.beside.read(name)
     }
+}
+
+/// What a service loaded, and what it was to load.
+#[derive(Debug)]
+pub(crate) struct Loading {
+    pub(crate) loaded: Loaded,
+    /// What it told of the items that it refused.
+    errors: Vec<ItemError>,
+    reader: ImportReader,
 }
 
 /// A service's job that was begun, as the work directory has it.
@@ -221,7 +237,7 @@ impl TableTarget {
         work: &WorkDir,
         interrupt: &Interrupt,
         progress: &Progress,
-    ) -> Result<Option<Loaded>, Error> {
+    ) -> Result<Option<Loading>, Error> {
         let look = |told: &ImportProgress| {
             progress.reach(told.bytes, told.imported_items);
             match interrupt.is_set() {
@@ -234,10 +250,43 @@ impl TableTarget {
             return Err(Error::Usage(format!("{stage} holds no manifest")));
         };
         progress.start(Some(manifest.bytes));
-        match self.load.by {
+        let loaded = match self.load.by {
             By::Bulk => self.bulk_put(stage, manifest, run, work, look),
             _ => self.import(stage, manifest, run, work, look),
-        }
+        };
+        Ok(loaded?.map(|(loaded, errors)| Loading { loaded, errors, reader }))
+    }
+
+    /// The files that the service loads.
+    fn files<'m>(&self, manifest: &'m Manifest) -> &'m [ImportFile] {
+        let most = self.load.sample.unwrap_or(usize::MAX);
+        manifest.files.get(..most.min(manifest.files.len())).unwrap_or_default()
+    }
+
+    /// Counts and names as rejected what the service refused.
+    pub(crate) fn set_aside(
+        &self,
+        load: &Loading,
+        run: &Run,
+        options: &MigrationOptions,
+        (work, sealed): (&WorkDir, SealedFiles),
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let SealedFiles { mark, gone, mut rejects } = sealed;
+        let files = load.reader.manifest().map(|manifest| self.files(manifest));
+        let refusals = Refusals::new(files.unwrap_or_default(), load.loaded.written, &load.errors);
+        let state = (&*work.spill(), &mark);
+        let found = load.reader.written(&self.table, state, refusals.places(), &gone);
+        let found = found.map_err(Error::Target)?;
+        // A server may be gone by now, and the counts are true without the keys.
+        let names = migration::names(&run.spec, options, &Refusals::offsets(&found));
+        let names = names.unwrap_or_else(|error| {
+            let told = "the keys of refused records could not be read again";
+            report.warnings.push(format!("{told}: {error}"));
+            Names::default()
+        });
+        refusals.set_aside(&found, &names, report, &mut rejects)?;
+        rejects.commit().map(drop)
     }
 
     fn bulk_put(
@@ -247,7 +296,7 @@ impl TableTarget {
         run: &str,
         work: &WorkDir,
         look: impl FnMut(&ImportProgress) -> ControlFlow<()>,
-    ) -> Result<Option<Loaded>, Error> {
+    ) -> Result<Option<(Loaded, Vec<ItemError>)>, Error> {
         let job = match work.extra::<Begun>(LOAD)? {
             Some(Begun { arn }) => BulkPut::known(&self.db, arn),
             None => {
@@ -261,15 +310,12 @@ impl TableTarget {
             }
         };
         let Some(outcome) = job.wait(look).map_err(Error::Target)? else { return Ok(None) };
-        let refused = match outcome.is_complete() {
+        let errors = match outcome.is_complete() {
             true => Vec::new(),
-            false => {
-                let files = outcome.report_files(&self.place(stage)).map_err(Error::Target)?;
-                files.into_iter().map(|(url, _)| format!("see {url}")).collect()
-            }
+            false => outcome.item_errors(&self.place(stage)).map_err(Error::Target)?,
         };
         let failure = outcome.failure.map(|(code, words)| format!("{code}: {words}"));
-        Ok(Some(self.loaded(outcome.arn, &outcome.progress, refused, failure)))
+        Ok(Some(self.loaded(outcome.arn, &outcome.progress, errors, failure)))
     }
 
     fn import(
@@ -279,11 +325,10 @@ impl TableTarget {
         run: &str,
         work: &WorkDir,
         look: impl FnMut(&ImportProgress) -> ControlFlow<()>,
-    ) -> Result<Option<Loaded>, Error> {
+    ) -> Result<Option<(Loaded, Vec<ItemError>)>, Error> {
         let sample = match self.load.sample {
-            Some(files) => {
-                let files = manifest.files.get(..files.min(manifest.files.len()));
-                let files = files.unwrap_or_default();
+            Some(_) => {
+                let files = self.files(manifest);
                 let copied = ImportSample::copy(self.place(stage), manifest, files, run);
                 Some(copied.map_err(Error::Target)?)
             }
@@ -312,26 +357,26 @@ impl TableTarget {
             }
             None => None,
         };
-        let refused = outcome.item_errors.iter().map(ToString::to_string).collect();
-        Ok(Some(self.loaded(outcome.arn, &outcome.progress, refused, failure)))
+        Ok(Some(self.loaded(outcome.arn, &outcome.progress, outcome.item_errors, failure)))
     }
 
     fn loaded(
         &self,
         arn: String,
         progress: &ImportProgress,
-        refused: Vec<String>,
+        errors: Vec<ItemError>,
         failure: Option<String>,
-    ) -> Loaded {
-        Loaded {
+    ) -> (Loaded, Vec<ItemError>) {
+        let loaded = Loaded {
             arn,
             table: self.name.to_string(),
             items: progress.items,
             written: progress.imported_items,
             errors: progress.errors,
-            refused,
+            refused: errors.iter().take(TOLD).map(ToString::to_string).collect(),
             failure,
-        }
+        };
+        (loaded, errors)
     }
 
     /// Gives the loaded table what it shall have besides its items.

@@ -8,7 +8,9 @@ use keystar_transfer::{ImportWriter, ItemSink, Mark, Offloads, Place};
 use crate::{By, table::TableTarget};
 use crate::{
     Checks, Error, Interrupt, MigrationOptions, MigrationSpec, Progress, Report, Start,
-    load::table_name, migration::Run, workdir::WorkDir,
+    load::table_name,
+    migration::{Run, SealedFiles},
+    workdir::WorkDir,
 };
 
 /// Where the items of a run go.
@@ -117,7 +119,8 @@ impl Target {
     pub(crate) fn finish(
         &self,
         run: &Run,
-        work: &WorkDir,
+        options: &MigrationOptions,
+        (work, files): (&WorkDir, SealedFiles),
         report: &mut Report,
         interrupt: &Interrupt,
         progress: &Progress,
@@ -125,11 +128,11 @@ impl Target {
         #[cfg(feature = "live")]
         if let Self::Table(table) = self {
             if let (Some(stage), true) = (run.spec.files(), run.spec.load.by != By::Live) {
-                report.loaded = table.load(stage, &run.id, work, interrupt, progress)?;
-                let Some(loaded) = &report.loaded else {
+                let Some(load) = table.load(stage, &run.id, work, interrupt, progress)? else {
                     report.complete = false;
                     return Ok(());
                 };
+                let loaded = &load.loaded;
                 // Items that were refused are told in the report. Whatever else made the service stop
                 // has left the table without items that nobody can name.
                 let stopped = loaded.written == 0 || loaded.errors == 0;
@@ -139,6 +142,10 @@ impl Target {
                         reason: failure.clone(),
                     });
                 }
+                if !loaded.ok() {
+                    table.set_aside(&load, run, options, (work, files), report)?;
+                }
+                report.loaded = Some(load.loaded);
             }
             if run.spec.load.sample.is_none() {
                 table.settle()?;

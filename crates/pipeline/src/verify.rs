@@ -449,8 +449,9 @@ impl DumpSide<'_> {
             Fate::Filtered(reason) => *read.filtered.entry(reason).or_default() += 1,
             Fate::Expired => read.expired += 1,
             Fate::Rejected { rejected, .. } => {
-                if self.is_rejected(rejected.offset) {
-                    read.rejected.push(rejected.offset);
+                let offset = rejected.offset.unwrap_or_default();
+                if self.is_rejected(offset) {
+                    read.rejected.push(offset);
                     return;
                 }
                 let key = match rejected.db {
@@ -459,8 +460,8 @@ impl DumpSide<'_> {
                 };
                 let detail =
                     format!("cannot be carried, and the run does not say so: {}", rejected.detail);
-                let finding = Finding::new(key, self.sides.place(rejected.offset), detail);
-                read.refused.push((rejected.offset, finding));
+                let finding = Finding::new(key, self.sides.place(offset), detail);
+                read.refused.push((offset, finding));
             }
             Fate::Mapped(pieces) if self.is_rejected(pieces.head.offset) => {
                 if pieces.last {

@@ -27,7 +27,7 @@ fn attributes(n: u64) -> String {
 }
 
 fn read(from: &Path, mut each: impl FnMut(&Block)) -> Result<u64, Error> {
-    let export = Export::open(&from.display().to_string())?;
+    let export = Export::open(from.display().to_string())?;
     let (mut blocks, mut block, mut bytes) = (export.read(0)?, Block::new(), 0);
     while blocks.next_block(&mut block)? {
         bytes += block.bytes().len() as u64;

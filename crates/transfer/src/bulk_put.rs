@@ -8,8 +8,12 @@ use keystar_bucket::split;
 use serde_json::{Value, json};
 
 use crate::{
-    Compression, DynamoDb, Error, Format, ImportProgress, ImportSource, ImportStatus, Place,
-    TableName, call::CallError, dynamodb::place, import_table::watch, store::Store,
+    Compression, DynamoDb, Error, Format, ImportProgress, ImportSource, ImportStatus, ItemError,
+    Place, TableName, bulk_report,
+    call::CallError,
+    dynamodb::place,
+    import_table::{MAX_ITEM_ERRORS, watch},
+    store::Store,
 };
 
 /// A bulk put that was begun. It goes on whether anybody waits for it or not; whoever knows its ARN
@@ -58,17 +62,35 @@ impl BulkPutOutcome {
         self.progress.status == ImportStatus::Completed && self.progress.errors == 0
     }
 
-    /// The files of the report, by URL, with their sizes; look into them for what was refused and
-    /// why. `as_whom` is any place that says how the bucket is reached.
+    /// What was refused, and why: the first ten thousand that the report names. A file of the report
+    /// in which nothing of that kind is found is named, to look into. `as_whom` is any place that
+    /// says how the bucket is reached.
     ///
     /// # Errors
     ///
     /// What S3 said.
-    pub fn report_files(&self, as_whom: &Place) -> Result<Vec<(String, u64)>, Error> {
+    pub fn item_errors(&self, as_whom: &Place) -> Result<Vec<ItemError>, Error> {
         let Some(report) = &self.report else { return Ok(Vec::new()) };
         let store = Store::open(as_whom.at(report.trim_end_matches('/')))?;
-        let files = store.list("")?;
-        Ok(files.into_iter().map(|(name, size)| (store.place(&name), size)).collect())
+        let mut files = store.list("")?;
+        // Where the files of several bulk puts lie together, those of this one have its name.
+        let id = self.arn.rsplit('/').next().unwrap_or_default();
+        if files.iter().any(|(name, _)| name.contains(id)) {
+            files.retain(|(name, _)| name.contains(id));
+        }
+        let mut found = Vec::new();
+        for (name, _) in files {
+            let errors = bulk_report::item_errors(&store, &name, MAX_ITEM_ERRORS - found.len())?;
+            if errors.is_empty() {
+                let reasons = vec![format!("see {}", store.place(&name))];
+                found.push(ItemError { file: None, index: None, reasons });
+            }
+            found.extend(errors);
+            if found.len() >= MAX_ITEM_ERRORS {
+                break;
+            }
+        }
+        Ok(found)
     }
 }
 

@@ -41,7 +41,6 @@ pub(crate) struct Settled {
 
 impl Key {
     /// The key's attributes, escaped and cut.
-    #[cfg(feature = "dynamodb")]
     pub(crate) fn shown(&self) -> &str {
         &self.shown
     }

@@ -23,8 +23,8 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1
 const SLICE: Duration = Duration::from_millis(100);
 /// How long looking at an import may fail for reasons that pass. The import goes on meanwhile.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Item errors that are read: enough to see what is wrong.
-const MAX_ITEM_ERRORS: usize = 1000;
+/// Item errors that are read, of some hundred bytes each: where more is wrong, all of it is.
+pub(crate) const MAX_ITEM_ERRORS: usize = 10_000;
 
 /// Files in a bucket, all under one prefix, in one format and compression.
 ///
@@ -183,7 +183,7 @@ pub struct ImportOutcome {
     pub arn: String,
     /// Why it failed, if it did: the service's name for it, and its words.
     pub failure: Option<(String, String)>,
-    /// What was refused, and why: the first thousand.
+    /// What was refused, and why: the first ten thousand.
     pub item_errors: Vec<ItemError>,
     /// Why the log could not be read, if it was to be and could not.
     pub log_unread: Option<String>,
@@ -201,6 +201,14 @@ pub struct ItemError {
     pub index: Option<u64>,
     /// The service's words.
     pub reasons: Vec<String>,
+}
+
+impl ItemError {
+    /// An error of an item or a file, as far as it is told.
+    #[must_use]
+    pub fn new(file: Option<String>, index: Option<u64>, reasons: Vec<String>) -> Self {
+        Self { file, index, reasons }
+    }
 }
 
 impl fmt::Display for ItemError {

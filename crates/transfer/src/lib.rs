@@ -7,6 +7,8 @@ mod aws;
 mod batch;
 #[cfg(all(feature = "dynamodb", feature = "s3"))]
 mod bulk_put;
+#[cfg(all(feature = "dynamodb", feature = "s3"))]
+mod bulk_report;
 #[cfg(feature = "dynamodb")]
 mod call;
 mod collision;
@@ -56,6 +58,7 @@ mod table_keys;
 pub mod testing;
 #[cfg(feature = "dynamodb")]
 mod wire;
+mod written;
 
 #[cfg(feature = "dynamodb")]
 #[cfg_attr(docsrs, doc(cfg(feature = "dynamodb")))]
@@ -96,3 +99,4 @@ pub use store::{Place, local_folder};
 #[cfg(feature = "dynamodb")]
 #[cfg_attr(docsrs, doc(cfg(feature = "dynamodb")))]
 pub use table_items::{ScanTableOptions, TableItems, TablePage};
+pub use written::WrittenItem;

@@ -86,11 +86,8 @@ pub(crate) fn item_error(message: &str) -> ItemError {
     if reasons.is_empty() {
         reasons.push(message.chars().take(1000).collect());
     }
-    ItemError {
-        file: pointer["key"].as_str().map(str::to_owned),
-        index: pointer["itemIndex"].as_u64(),
-        reasons,
-    }
+    let file = pointer["key"].as_str().map(str::to_owned);
+    ItemError::new(file, pointer["itemIndex"].as_u64(), reasons)
 }
 
 #[cfg(test)]

@@ -327,7 +327,7 @@ fn several_exports() {
         Some("2026-03-02T10:30:00Z".parse().unwrap())
     );
     assert_eq!(
-        Export::open(&format!("{FIXTURE}/AWSDynamoDB/data")).unwrap_err().to_string(),
+        Export::open(format!("{FIXTURE}/AWSDynamoDB/data")).unwrap_err().to_string(),
         format!(
             "{}/AWSDynamoDB/data: all incremental exports have their files here: \
              name the folder of one export",

@@ -127,7 +127,7 @@ fn sorted(export: &Export) -> Vec<Item<'static>> {
 }
 
 fn truth() -> Vec<Item<'static>> {
-    sorted(&Export::open(&format!("{FIXTURE}/AWSDynamoDB/{FULL}")).unwrap())
+    sorted(&Export::open(format!("{FIXTURE}/AWSDynamoDB/{FULL}")).unwrap())
 }
 
 #[track_caller]
@@ -184,7 +184,7 @@ fn an_export_is_found_wherever_it_lies() {
 fn bare_files_hold_the_same_items() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let lines = lines(&Export::open(&format!("{FIXTURE}/AWSDynamoDB/{FULL}")).unwrap());
+    let lines = lines(&Export::open(format!("{FIXTURE}/AWSDynamoDB/{FULL}")).unwrap());
     let (some, rest) = lines.split_at(3);
     let all = lines.join("\n");
 
@@ -212,7 +212,7 @@ fn the_result_of_a_scan_holds_the_same_items() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("scan.json");
     let items: Vec<serde_json::Value> =
-        lines(&Export::open(&format!("{FIXTURE}/AWSDynamoDB/{FULL}")).unwrap())
+        lines(&Export::open(format!("{FIXTURE}/AWSDynamoDB/{FULL}")).unwrap())
             .iter()
             .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["Item"].clone())
             .collect();
@@ -304,7 +304,7 @@ fn told(export: &Export) -> Vec<String> {
 fn changes_are_as_they_were() {
     let all: Vec<String> = [FIRST, SECOND]
         .iter()
-        .flat_map(|id| told(&Export::open(&format!("{FIXTURE}/AWSDynamoDB/{id}")).unwrap()))
+        .flat_map(|id| told(&Export::open(format!("{FIXTURE}/AWSDynamoDB/{id}")).unwrap()))
         .collect();
     let golden = include_str!("export_changes.txt");
     assert_eq!(all.join("\n"), golden.trim_end_matches('\n'));
@@ -327,7 +327,7 @@ fn owned(change: &Change<'_>) -> Item<'static> {
 
 #[test]
 fn changes_in_ion_are_the_same() {
-    let export = Export::open(&format!("{FIXTURE}/AWSDynamoDB/{SECOND}")).unwrap();
+    let export = Export::open(format!("{FIXTURE}/AWSDynamoDB/{SECOND}")).unwrap();
     let (mut plain, mut wrapped) = (String::new(), String::new());
     for line in lines(&export) {
         let mut text = Vec::new();

@@ -194,7 +194,7 @@ fn refusals_say_what_to_do() {
         let nobody = Place::from("s3://nobody/p").with_aws(&world.aws);
         let missing = told(&nobody, "", None);
         assert!(missing.starts_with("s3://nobody/p/data does not exist"), "{missing}");
-        assert!(missing.contains("there is no bucket nobody: make it"), "{missing}");
+        assert!(missing.contains("there is no bucket nobody: correct the name"), "{missing}");
     });
 }
 

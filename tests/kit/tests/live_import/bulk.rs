@@ -54,7 +54,7 @@ fn files_are_put_into_a_table_that_exists() {
             assert!(outcome.is_complete(), "{outcome:?}");
             assert_eq!((outcome.progress.items, outcome.progress.imported_items), (800, 800));
             assert_eq!(outcome.report.as_deref(), Some(REPORT));
-            assert_eq!(outcome.report_files(&place).unwrap(), []);
+            assert_eq!(outcome.item_errors(&place).unwrap(), []);
             let mut all = expected(&lines);
             all.insert("\"other\" \"1\"".to_owned(), serde_json::from_str(other).unwrap());
             assert_eq!(world.items("old"), all);
@@ -82,9 +82,23 @@ fn what_is_refused_is_counted_and_reported() {
         assert_eq!(outcome.progress.status, ImportStatus::Completed);
         assert!(!outcome.is_complete());
         assert_eq!((outcome.progress.items, outcome.progress.errors), (6, 1));
-        let files = outcome.report_files(&world.place("")).unwrap();
-        assert_eq!(files.len(), 1);
-        assert!(files[0].0.starts_with(REPORT) && files[0].1 > 0, "{files:?}");
+        let errors = outcome.item_errors(&world.place("")).unwrap();
+        let [error] = errors.as_slice() else { panic!("{errors:?}") };
+        assert_eq!((error.file.as_deref(), error.index), (Some("a/data/x.json"), Some(5)));
+        assert!(error.to_string().starts_with("a/data/x.json, item 5: "), "{error}");
+
+        // Reports of others lie beside it, and one in a form that nobody knows.
+        world
+            .s3
+            .put("stage", "report/other/errors.json", b"{\"message\":\"not this one\"}")
+            .unwrap();
+        assert_eq!(outcome.item_errors(&world.place("")).unwrap(), errors);
+        let id = outcome.arn.rsplit('/').next().unwrap();
+        let odd = format!("report/{id}/summary.csv");
+        world.s3.put("stage", &odd, b"file,item\nx,5\n").unwrap();
+        let errors = outcome.item_errors(&world.place("")).unwrap();
+        assert_eq!(errors.len(), 2, "{errors:?}");
+        assert_eq!(errors[1].to_string(), format!("see s3://stage/{odd}"));
 
         let missing = start(&source, &"nobody".parse().unwrap(), "two").unwrap_err();
         assert!(matches!(missing, Error::TableMissing { .. }), "{missing:?}");

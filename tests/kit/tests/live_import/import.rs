@@ -197,8 +197,8 @@ fn bad_items_are_named_with_file_and_reason() {
 fn a_long_log_is_read_page_by_page_and_cut() {
     with_credentials("import::a_long_log_is_read_page_by_page_and_cut", || {
         let world = World::new();
-        for (prefix, count, read) in [("few", 250, 250), ("many", 1500, 1000)] {
-            let text = "{\"Item\":{}}\n".repeat(count);
+        for (prefix, count, read) in [("few", 250, 250), ("many", 10_050, 10_000)] {
+            let text = "{}\n".repeat(count);
             world.s3.put("stage", &format!("{prefix}/data/x.json"), text.as_bytes()).unwrap();
             let outcome = run(&world, &plain(prefix), &table(prefix), prefix);
             assert_eq!(outcome.progress.errors, count as u64);

@@ -107,6 +107,12 @@ impl Job {
         self.program(vec!["verify".to_owned()]).output().unwrap().into()
     }
 
+    /// `migrate verify` that puts right what it finds.
+    pub(crate) fn repair(&self) -> Ended {
+        let words = vec!["verify".to_owned(), "--repair".to_owned()];
+        Ended::from(self.program(words).output().unwrap())
+    }
+
     /// `kill -9` once that is due; whether it came before the end.
     pub(crate) fn kill_when(&self, more: &[&str], is_due: impl FnMut() -> bool) -> bool {
         migrate::strike_when(&mut self.command(more), Signal::SIGKILL, is_due).unwrap().is_some()

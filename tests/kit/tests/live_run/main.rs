@@ -3,6 +3,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod buckets;
 mod faults;
 mod job;
 mod kills;

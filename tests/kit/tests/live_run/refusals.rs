@@ -2,8 +2,10 @@
 
 use keystar_kit::double::Double;
 use keystar_kit::dynamodb::Keys;
+use keystar_kit::migrate::Ended;
 use keystar_kit::redis_tls::Certificates;
 use keystar_kit::s3::{self, S3};
+use serde_json::Value;
 
 use crate::job::{Job, wait_until};
 use crate::source::{filled, items};
@@ -134,12 +136,16 @@ impl Imports {
     }
 
     fn job(&self, from: &str, name: &str) -> Job {
+        self.load(from, name, "import")
+    }
+
+    fn load(&self, from: &str, name: &str, how: &str) -> Job {
         let work = self.world.path(&format!("work-{name}"));
         Job::new(from, format!("dynamodb://{name}"), &work)
             .tables_at(&self.double.endpoint())
             .reach(&["--s3-endpoint-url", &self.s3.endpoint()])
             .reach(&["--logs-endpoint-url", &self.double.endpoint()])
-            .with(&["--load", "import", "--stage", &format!("s3://stage/{name}")])
+            .with(&["--load", how, "--stage", &format!("s3://stage/{name}")])
     }
 }
 
@@ -198,44 +204,238 @@ fn files_that_changed_before_the_import_are_noticed() {
     assert!(ended.stderr.contains("it was changed while"), "{}", ended.stderr);
 }
 
-/// The files that the service reads last, spoiled once the import is under way.
-#[test]
-fn an_import_that_refuses_items_or_is_cancelled_says_so() {
-    // Enough for several files.
-    let redis = filled(20 * KEYS);
-    let imports = Imports::new();
-    imports.double.set_pause(std::time::Duration::from_secs(1));
-    let begun = |name: &'static str, meanwhile: &dyn Fn()| {
-        let job = imports.job(&redis.url(), name);
-        let job = job.with(&["--compress", "none", "--max-file-items", "100"]);
-        std::thread::scope(|scope| {
-            let run = scope.spawn(|| job.end(&[]));
-            wait_until("the import is under way", || {
-                let mut client = imports.double.tables().connect().unwrap();
-                client.scan(name, &keys()).is_ok_and(|found| !found.is_empty())
-            });
-            meanwhile();
-            run.join().unwrap()
-        })
+/// Has a job load files slowly, spoils the one that the service reads last, and says how the run ended; with the name of
+/// that file. Whoever kills it meanwhile resumes it.
+fn spoiled(
+    imports: &Imports,
+    job: &Job,
+    name: &str,
+    killed: bool,
+    spoil: impl FnOnce(&str) -> String,
+) -> (Ended, String) {
+    let job = job.clone().with(&["--compress", "none", "--max-file-items", "100"]);
+    let is_under_way = || {
+        let mut client = imports.double.tables().connect().unwrap();
+        client.scan(name, &keys()).is_ok_and(|found| !found.is_empty())
     };
-    let spoil = || {
-        let mut files = imports.s3.keys("stage", "partly/data/").unwrap();
+    let meanwhile = || {
+        let mut files = imports.s3.keys("stage", &format!("{name}/data/")).unwrap();
         // The double reads them in the order of their ends.
         files.sort_by_key(|file| file.chars().rev().collect::<String>());
         assert!(files.len() >= 3, "{files:?}");
-        let last = files.last().unwrap();
-        let good = imports.s3.get("stage", last).unwrap();
-        imports.s3.put("stage", last, &[&good, BAD.as_bytes()].concat()).unwrap();
+        let last = files.pop().unwrap();
+        let good = String::from_utf8(imports.s3.get("stage", &last).unwrap()).unwrap();
+        imports.s3.put("stage", &last, spoil(&good).as_bytes()).unwrap();
+        last
     };
-    let ended = begun("partly", &spoil).expect_code(&[1]).unwrap();
-    for word in ["ItemValidationError", "2 refused", "partly/data/part-"] {
-        assert!(ended.stdout.contains(word), "no {word:?} in: {}", ended.stdout);
+    let mut arguments = vec!["--json"];
+    if killed {
+        assert!(job.kill_when(&arguments, is_under_way));
+        arguments.push("--resume");
     }
-    // The good ones are there.
+    // Whoever resumes looks first whether the files are still the same, and then at the load.
+    let looks = || {
+        imports.double.recorded().iter().filter(|call| call.target.contains(".Describe")).count()
+    };
+    let before = looks();
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| job.end(&arguments));
+        wait_until("the load is under way", || is_under_way() && looks() > before);
+        let file = meanwhile();
+        (run.join().unwrap(), file)
+    })
+}
+
+/// Makes these lines items that no table takes, with the key that they have.
+fn too_big(text: &str, lines: &[usize]) -> String {
+    let big = format!("{{\"Item\":{{\"big\":{{\"S\":\"{}\"}},", "x".repeat(410_000));
+    let spoil = |(at, line): (usize, &str)| match lines.contains(&at) {
+        true => line.replacen("{\"Item\":{", &big, 1),
+        false => line.to_owned(),
+    };
+    text.lines().enumerate().map(spoil).collect::<Vec<_>>().join("\n")
+}
+
+/// The keys of these lines.
+fn keys_of(text: &str, lines: &[usize]) -> Vec<String> {
+    let key = |at: &usize| {
+        let line: Value = serde_json::from_str(text.lines().nth(*at).unwrap()).unwrap();
+        line["Item"]["key"]["S"].as_str().unwrap().to_owned()
+    };
+    lines.iter().map(key).collect()
+}
+
+/// How many records were read, written and rejected, and how many items are in the table.
+fn counts(ended: &Ended) -> [u64; 4] {
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let counts = &report["counts"];
+    let rejected: u64 =
+        counts["rejected"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+    let count = |name: &str| counts[name].as_u64().unwrap();
+    assert_eq!(count("read"), count("written") + rejected, "{}", ended.stdout);
+    [count("read"), count("written"), rejected, count("items")]
+}
+
+/// The lines of a reject file, by key.
+fn rejects(imports: &Imports, name: &str) -> Vec<Value> {
+    let path = imports.world.path(&format!("work-{name}")).join("rejects.jsonl");
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut lines: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    lines.sort_by_key(|line| line["key"].to_string());
+    lines
+}
+
+/// Every record of which the service refused the item is rejected: counted, named, and missing in the table.
+#[test]
+fn records_whose_items_are_refused_are_rejected_by_name() {
+    let redis = filled(20 * KEYS);
     let expected = items(&mut redis.connect().unwrap());
+    let dump = redis.save().unwrap();
+    let imports = Imports::new();
+    imports.double.set_pause(std::time::Duration::from_millis(300));
+    imports.double.tables().connect().unwrap().create_table("bulk", &keys()).unwrap();
+    let from_server = redis.url();
+    let from_dump = dump.display().to_string();
+    for (name, from, how, killed) in [
+        ("refused", &from_server, "import", false),
+        ("killed", &from_dump, "import", true),
+        ("bulk", &from_dump, "bulk", false),
+    ] {
+        let job = imports.load(from, name, how);
+        let lines = [3, 5, 40];
+        let mut spoiled_keys = Vec::new();
+        let (ended, file) = spoiled(&imports, &job, name, killed, |text| {
+            spoiled_keys = keys_of(text, &lines);
+            too_big(text, &lines)
+        });
+        let ended = ended.expect_code(&[1]).unwrap();
+        let all = expected.len() as u64;
+        assert_eq!(counts(&ended), [all, all - 3, 3, all - 3], "{name}");
+        let mut left = expected.clone();
+        left.retain(|key, _| !spoiled_keys.contains(key));
+        same(&table(&mut imports.double.tables().connect().unwrap(), name), &left);
+
+        let told = rejects(&imports, name);
+        assert_eq!(told.len(), 3, "{name}: {told:?}");
+        for (key, at) in spoiled_keys.iter().zip(lines) {
+            let is_it = |line: &&Value| match line["db"].as_u64().unwrap() {
+                0 => line["key"] == key.as_str(),
+                db => format!("db{db}:{}", line["key"].as_str().unwrap()) == *key,
+            };
+            let line = told.iter().find(is_it).unwrap();
+            assert_eq!(line["reason"], "refused");
+            assert!(line["offset"].is_u64(), "{line}");
+            let data = file.strip_prefix(&format!("{name}/")).unwrap();
+            let begins =
+                format!("the table does not take its item key=\"{key}\" ({data}, item {at}): ");
+            let detail = line["detail"].as_str().unwrap();
+            assert!(detail.starts_with(&begins) && detail.contains("size"), "{detail}");
+        }
+
+        // Once more, and nothing is counted or named twice.
+        let job = job.with(&["--compress", "none", "--max-file-items", "100"]);
+        let again = job.end(&["--json", "--resume"]).expect_code(&[1]).unwrap();
+        assert_eq!(counts(&again), counts(&ended));
+        assert_eq!(rejects(&imports, name), told);
+
+        // What is missing can be put there.
+        let found = job.verify_ends().expect_code(&[1]).unwrap();
+        assert!(found.stdout.contains("  Missing        3  in the"), "{}", found.stdout);
+        job.repair().expect_code(&[0, 1]).unwrap();
+        job.verify();
+        same(&table(&mut imports.double.tables().connect().unwrap(), name), &expected);
+    }
+}
+
+/// Without a log, or after the end of what can be read of a file, nobody knows which records are missing; but how many.
+#[test]
+fn items_that_nobody_names_are_counted_all_the_same() {
+    let redis = filled(20 * KEYS);
+    let all = 20 * KEYS as u64;
+    let imports = Imports::new();
+    imports.double.set_pause(std::time::Duration::from_millis(300));
+    let told =
+        |count: usize| format!("{count} items that no log or report names are not in the table");
+
+    // The file ends in the middle of a line.
+    let job = imports.job(&redis.url(), "cut");
+    let mut lost = 0;
+    let (ended, file) = spoiled(&imports, &job, "cut", false, |text| {
+        let at = text.match_indices('\n').nth(9).unwrap().0;
+        lost = text.lines().count() - 10;
+        format!("{}\n{{\"Item\":{{\"key\":", &text[..at])
+    });
+    let ended = ended.expect_code(&[1]).unwrap();
+    let missing = lost as u64;
+    assert_eq!(counts(&ended), [all, all - missing, missing, all - missing]);
+    let lines = rejects(&imports, "cut");
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    let data = file.strip_prefix("cut/").unwrap();
+    for (line, reason, begins) in [
+        (
+            &lines[0],
+            "not_ours",
+            format!("the run did not write what was refused here: {data}, item 10: "),
+        ),
+        (&lines[1], "refused", told(lost)),
+    ] {
+        assert_eq!((&line["reason"], &line["key"]), (&reason.into(), &"".into()));
+        assert!(
+            line.get("offset").is_none() && line["detail"].as_str().unwrap().starts_with(&begins),
+            "{line}"
+        );
+    }
+
+    imports.double.forget_logs();
+    let job = imports.job(&redis.url(), "silent");
+    let (ended, _) = spoiled(&imports, &job, "silent", false, |text| too_big(text, &[7, 8]));
+    let ended = ended.expect_code(&[1]).unwrap();
+    assert_eq!(counts(&ended), [all, all - 2, 2, all - 2]);
+    let lines = rejects(&imports, "silent");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0]["detail"], told(2));
+    assert!(ended.stdout.contains("2 items are not in the table, and no log or report says which"));
+}
+
+/// What somebody else put behind the items of a run is none of its records.
+#[test]
+fn foreign_items_are_named_and_a_cancelled_import_is_told() {
+    let redis = filled(20 * KEYS);
+    let expected = items(&mut redis.connect().unwrap());
+    let imports = Imports::new();
+    imports.double.set_pause(std::time::Duration::from_millis(300));
+    let job = imports.job(&redis.url(), "partly");
+    let mut good = 0;
+    let (ended, file) = spoiled(&imports, &job, "partly", false, |text| {
+        good = text.lines().count();
+        format!("{text}{BAD}")
+    });
+    let ended = ended.expect_code(&[1]).unwrap();
+    let all = expected.len() as u64;
+    assert_eq!(counts(&ended), [all, all, 0, all]);
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(
+        (&report["loaded"]["errors"], &report["loaded"]["written"]),
+        (&2.into(), &all.into())
+    );
+    assert!(report["loaded"]["failure"].as_str().unwrap().starts_with("ItemValidationError"));
+    let lines = rejects(&imports, "partly");
+    for (line, at) in lines.iter().zip([good, good + 1]) {
+        assert_eq!(line["reason"], "not_ours");
+        let place = format!("refused here: {file}, item {at}: ");
+        assert!(line["detail"].as_str().unwrap().contains(&place), "{line}");
+    }
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    // The good ones are there.
     same(&table(&mut imports.double.tables().connect().unwrap(), "partly"), &expected);
 
-    let ended = begun("stopped", &|| imports.double.cancel()).expect_code(&[5]).unwrap();
+    let job = imports.job(&redis.url(), "stopped");
+    let (ended, _) = spoiled(&imports, &job, "stopped", false, |text| {
+        imports.double.cancel();
+        text.to_owned()
+    });
+    let ended = ended.expect_code(&[5]).unwrap();
     for word in ["table stopped was not loaded", "cancelled", "delete it and run again"] {
         assert!(ended.stderr.contains(word), "no {word:?} in: {}", ended.stderr);
     }
