@@ -526,7 +526,7 @@ impl Dump {
 /// Nothing, where there are no buckets.
 #[cfg(not(feature = "s3"))]
 #[derive(Default)]
-struct BucketAccess;
+struct BucketAccess {}
 
 #[cfg(not(feature = "s3"))]
 fn find_objects(url: &str, _: &BucketAccess, _: &mut Vec<Dump>) -> Result<(), Error> {

@@ -346,6 +346,8 @@ pub(crate) struct Run {
     pub(crate) spec: MigrationSpec,
     /// The clock of this run, in Unix milliseconds: the same in every session of it.
     pub(crate) as_of: i64,
+    /// When it was begun, in Unix milliseconds: a restart begins another run of the same id.
+    pub(crate) began: i64,
 }
 
 /// How far a run has come, all of it durable.
@@ -491,7 +493,15 @@ pub fn work_dir(to: &str, given: Option<&Path>) -> Result<PathBuf, Error> {
 
 impl Run {
     fn new(spec: &MigrationSpec, now: UnixMillis) -> Self {
-        Self { id: spec.id(), spec: spec.clone(), as_of: spec.as_of.unwrap_or(now.0) }
+        let as_of = spec.as_of.unwrap_or(now.0);
+        Self { id: spec.id(), spec: spec.clone(), as_of, began: now.0 }
+    }
+
+    /// Names this run to a service: what has this token is begun once. Services remember it for hours,
+    /// so a run that was restarted has another.
+    #[cfg(feature = "live")]
+    pub(crate) fn token(&self) -> String {
+        format!("{}-{}", self.id, self.began)
     }
 }
 

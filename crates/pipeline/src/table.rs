@@ -301,7 +301,7 @@ impl TableTarget {
             Some(Begun { arn }) => BulkPut::known(&self.db, arn),
             None => {
                 let source = ImportSource::of(stage, manifest).map_err(Error::Target)?;
-                let report = format!("{}/report/", stage.trim_end_matches('/'));
+                let report = format!("{}/report/{run}/", stage.trim_end_matches('/'));
                 let units = self.load.units_per_second;
                 let job = BulkPut::start(&self.db, &source, &self.name, &report, units, run)
                     .map_err(Error::Target)?;
@@ -312,7 +312,12 @@ impl TableTarget {
         let Some(outcome) = job.wait(look).map_err(Error::Target)? else { return Ok(None) };
         let errors = match outcome.is_complete() {
             true => Vec::new(),
-            false => outcome.item_errors(&self.place(stage)).map_err(Error::Target)?,
+            // The items are where they are, whoever may read the report.
+            false => outcome.item_errors(&self.place(stage)).unwrap_or_else(|error| {
+                let report = outcome.report.as_deref().unwrap_or("the report");
+                let reason = format!("{report} cannot be read: {error}");
+                vec![ItemError::new(None, None, vec![reason])]
+            }),
         };
         let failure = outcome.failure.map(|(code, words)| format!("{code}: {words}"));
         Ok(Some(self.loaded(outcome.arn, &outcome.progress, errors, failure)))

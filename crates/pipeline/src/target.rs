@@ -128,7 +128,7 @@ impl Target {
         #[cfg(feature = "live")]
         if let Self::Table(table) = self {
             if let (Some(stage), true) = (run.spec.files(), run.spec.load.by != By::Live) {
-                let Some(load) = table.load(stage, &run.id, work, interrupt, progress)? else {
+                let Some(load) = table.load(stage, &run.token(), work, interrupt, progress)? else {
                     report.complete = false;
                     return Ok(());
                 };

@@ -430,6 +430,17 @@ fn foreign_items_are_named_and_a_cancelled_import_is_told() {
     // The good ones are there.
     same(&table(&mut imports.double.tables().connect().unwrap(), "partly"), &expected);
 
+    // Once more, from the beginning: that is another import, and not the failed one remembered.
+    imports.double.set_pause(std::time::Duration::ZERO);
+    let mut client = imports.double.tables().connect().unwrap();
+    client.call("DeleteTable", "{\"TableName\":\"partly\"}").unwrap();
+    let job = job.with(&["--compress", "none", "--max-file-items", "100"]);
+    let ended = job.end(&["--json", "--restart"]).expect_code(&[0]).unwrap();
+    assert_eq!(counts(&ended), [all, all, 0, all]);
+    assert!(rejects(&imports, "partly").is_empty());
+    same(&table(&mut client, "partly"), &expected);
+
+    imports.double.set_pause(std::time::Duration::from_millis(300));
     let job = imports.job(&redis.url(), "stopped");
     let (ended, _) = spoiled(&imports, &job, "stopped", false, |text| {
         imports.double.cancel();
