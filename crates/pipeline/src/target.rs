@@ -133,9 +133,9 @@ impl Target {
                     return Ok(());
                 };
                 let loaded = &load.loaded;
-                // Items that were refused are told in the report. Whatever else made the service stop
-                // has left the table without items that nobody can name.
-                let stopped = loaded.written == 0 || loaded.errors == 0;
+                // Items that were refused are counted and told. Whatever else made the service stop, a
+                // file that it cannot read or a person, is to be mended first.
+                let stopped = loaded.items == 0 || loaded.errors == 0;
                 if let (Some(failure), true) = (&loaded.failure, stopped) {
                     return Err(Error::Load {
                         table: loaded.table.clone(),

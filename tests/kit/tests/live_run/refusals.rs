@@ -398,6 +398,28 @@ fn items_that_nobody_names_are_counted_all_the_same() {
     assert!(ended.stdout.contains("2 items are not in the table, and no log or report says which"));
 }
 
+/// Not one item is taken, and every record is accounted for.
+#[test]
+fn a_table_that_takes_nothing_leaves_every_record_rejected() {
+    let redis = filled(KEYS);
+    let all = KEYS as u64;
+    let imports = Imports::new();
+    let job = imports.job(&redis.url(), "none").with(&["--compress", "none"]);
+    imports.double.refuse("ImportTable", "AccessDeniedException");
+    job.refused(5, &["not allowed to call", "ImportTable"]);
+    for file in imports.s3.keys("stage", "none/data/").unwrap() {
+        let text = String::from_utf8(imports.s3.get("stage", &file).unwrap()).unwrap();
+        // As long as before, or it would be noticed.
+        let text = text.replace("{\"key\":", "{\"kez\":");
+        imports.s3.put("stage", &file, text.as_bytes()).unwrap();
+    }
+    let ended = job.end(&["--json", "--resume"]).expect_code(&[1]).unwrap();
+    assert_eq!(counts(&ended), [all, 0, all, 0]);
+    let lines = rejects(&imports, "none");
+    let of = |reason: &str| lines.iter().filter(|line| line["reason"] == reason).count();
+    assert_eq!((of("not_ours"), of("refused")), (KEYS, 1));
+}
+
 /// What somebody else put behind the items of a run is none of its records.
 #[test]
 fn foreign_items_are_named_and_a_cancelled_import_is_told() {
