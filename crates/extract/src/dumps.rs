@@ -43,8 +43,8 @@ const ENDINGS: [&str; 4] = [".rdb", ".rdb.gz", ".rdb.zst", ".rdb.lz4"];
 /// - a pattern, with `*` in its last part: `backups/2026-11-20-*.rdb`;
 /// - with the feature `s3`, the same in a bucket: `s3://BUCKET/PREFIX/`, `s3://BUCKET/NAME.rdb`,
 ///   `s3://BUCKET/NAME-*.rdb`. Region, endpoint and credentials come from the environment
-///   (`AWS_…`), unless [`open_as`](Self::open_as) is given others. These calls block: asynchronous
-///   code has a thread make them.
+///   (`AWS_…`), unless `open_as` is given others. These calls block: asynchronous code has a thread
+///   make them.
 ///
 /// The dumps are read in the order of the places, those of one place in the order of their names.
 /// As many as [`with_jobs`](Self::with_jobs) says are read at the same time, each by a thread of
