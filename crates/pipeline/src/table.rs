@@ -229,11 +229,11 @@ impl TableTarget {
     }
 
     /// Has the service load the files that lie at `stage`, and waits for it; `None` if that was
-    /// interrupted. Repeated, it comes back to the job that was begun.
+    /// interrupted. Repeated with the same token, it comes back to the job that was begun.
     pub(crate) fn load(
         &self,
         stage: &str,
-        run: &str,
+        token: &str,
         work: &WorkDir,
         interrupt: &Interrupt,
         progress: &Progress,
@@ -251,8 +251,8 @@ impl TableTarget {
         };
         progress.start(Some(manifest.bytes));
         let loaded = match self.load.by {
-            By::Bulk => self.bulk_put(stage, manifest, run, work, look),
-            _ => self.import(stage, manifest, run, work, look),
+            By::Bulk => self.bulk_put(stage, manifest, token, work, look),
+            _ => self.import(stage, manifest, token, work, look),
         };
         Ok(loaded?.map(|(loaded, errors)| Loading { loaded, errors, reader }))
     }
@@ -293,7 +293,7 @@ impl TableTarget {
         &self,
         stage: &str,
         manifest: &Manifest,
-        run: &str,
+        token: &str,
         work: &WorkDir,
         look: impl FnMut(&ImportProgress) -> ControlFlow<()>,
     ) -> Result<Option<(Loaded, Vec<ItemError>)>, Error> {
@@ -301,9 +301,9 @@ impl TableTarget {
             Some(Begun { arn }) => BulkPut::known(&self.db, arn),
             None => {
                 let source = ImportSource::of(stage, manifest).map_err(Error::Target)?;
-                let report = format!("{}/report/{run}/", stage.trim_end_matches('/'));
+                let report = format!("{}/report/{token}/", stage.trim_end_matches('/'));
                 let units = self.load.units_per_second;
-                let job = BulkPut::start(&self.db, &source, &self.name, &report, units, run)
+                let job = BulkPut::start(&self.db, &source, &self.name, &report, units, token)
                     .map_err(Error::Target)?;
                 Begun::save(work, job.arn())?;
                 job
@@ -315,7 +315,9 @@ impl TableTarget {
             // The items are where they are, whoever may read the report.
             false => outcome.item_errors(&self.place(stage)).unwrap_or_else(|error| {
                 let report = outcome.report.as_deref().unwrap_or("the report");
-                let reason = format!("{report} cannot be read: {error}");
+                let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+                let cause = cause.unwrap_or_default();
+                let reason = format!("{report} cannot be read: {error}{cause}");
                 vec![ItemError::new(None, None, vec![reason])]
             }),
         };
@@ -327,14 +329,14 @@ impl TableTarget {
         &self,
         stage: &str,
         manifest: &Manifest,
-        run: &str,
+        token: &str,
         work: &WorkDir,
         look: impl FnMut(&ImportProgress) -> ControlFlow<()>,
     ) -> Result<Option<(Loaded, Vec<ItemError>)>, Error> {
         let sample = match self.load.sample {
             Some(_) => {
                 let files = self.files(manifest);
-                let copied = ImportSample::copy(self.place(stage), manifest, files, run);
+                let copied = ImportSample::copy(self.place(stage), manifest, files, token);
                 Some(copied.map_err(Error::Target)?)
             }
             None => None,
@@ -344,7 +346,7 @@ impl TableTarget {
             None => {
                 let whole = ImportSource::of(stage, manifest).map_err(Error::Target)?;
                 let source = sample.as_ref().map_or(&whole, ImportSample::source);
-                let job = ImportJob::start(&self.db, source, &self.table, &self.extras(), run)
+                let job = ImportJob::start(&self.db, source, &self.table, &self.extras(), token)
                     .map_err(Error::Target)?;
                 Begun::save(work, job.arn())?;
                 job
