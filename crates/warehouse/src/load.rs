@@ -119,6 +119,8 @@ pub struct StepReport {
     pub rows: Option<u64>,
     /// Whether the table changed.
     pub changed: bool,
+    /// Whether it was done on disk, since its joins did not fit in memory.
+    pub on_disk: bool,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -171,6 +173,7 @@ pub(crate) async fn load(
         number: last.as_ref().map_or(0, |last| last.number) + 1,
         tables: BTreeMap::new(),
         written: Vec::new(),
+        on_disk: false,
     };
     let result = async {
         load.open(last.as_ref(), landing).await?;
@@ -201,6 +204,8 @@ struct Load<'a> {
     tables: BTreeMap<TableName, Stored>,
     /// All files that this load has put beside those of the last commit.
     written: Vec<PathBuf>,
+    /// Whether the step that is being done went to disk.
+    on_disk: bool,
 }
 
 /// A table in files.
@@ -223,7 +228,7 @@ impl Stored {
     }
 
     fn provider_of(&self, files: &[CommitFile]) -> Result<Arc<dyn TableProvider>, Error> {
-        session::table(&self.schema, files.iter().map(|file| self.home.join(&file.name)))
+        open(&self.schema, files.iter().map(|file| self.home.join(&file.name)))
     }
 
     /// Whether the rows are the same, whatever their order. Temporary files are not compared.
@@ -245,12 +250,12 @@ impl Load<'_> {
             if table.name.schema == Schema::Landing
                 && !landing.iter().any(|landing| landing.table == table.name)
             {
-                self.register(&table.name, session::table(&table.schema, [])?)?;
+                self.register(&table.name, open(&table.schema, [])?)?;
             }
         }
         for landing in landing {
             let schema = landing_schema(landing, self.script.schema(&landing.table));
-            self.register(&landing.table, session::table(&schema, landing.paths()?)?)?;
+            self.register(&landing.table, open(&schema, landing.paths()?)?)?;
         }
         for table in last.iter().flat_map(|last| &last.tables) {
             let (Some(name), Some(first)) = (table.table_name(), table.files.first()) else {
@@ -329,11 +334,13 @@ impl Load<'_> {
         for (index, step) in self.script.steps.iter().enumerate() {
             on_step(StepEvent::Started { index, count, name: &step.name });
             let started = Instant::now();
+            self.on_disk = false;
             let (rows, changed) = self.step(index, step).await?;
+            let on_disk = self.on_disk;
             let elapsed = started.elapsed();
             on_step(StepEvent::Ended { index, count, name: &step.name, rows, elapsed });
             let (name, table) = (step.name.clone(), step.target.to_string());
-            reports.push(StepReport { name, table, rows, changed, elapsed });
+            reports.push(StepReport { name, table, rows, changed, on_disk, elapsed });
         }
         Ok(reports)
     }
@@ -631,7 +638,7 @@ impl Load<'_> {
                     files.retain(|file| file.rows > 0);
                     return Ok(files);
                 }
-                Err(Failure::Engine(error)) if is_exhausted(&error) => {}
+                Err(Failure::Engine(error)) if is_exhausted(&error) => self.on_disk = true,
                 Err(failure) => return Err(self.failed(step, failure)),
             }
         }
@@ -699,11 +706,17 @@ impl Load<'_> {
     }
 
     /// How to run a plan: first with hash joins, which are fast and must fit in memory; if they do
-    /// not, frugally, with joins of sorted rows, which go to disk.
+    /// not, frugally, with joins of sorted rows, which go to disk. A plan has dozens of sorts, and
+    /// each keeps some memory back for its merge, which holds a batch or two of each of its runs.
     fn state(&self, frugal: bool) -> SessionState {
         let mut state = self.context.state();
         if frugal {
-            let options = state.config_mut().options_mut();
+            let config = state.config_mut();
+            let bytes = self.options.memory_bytes;
+            *config = std::mem::take(config)
+                .with_batch_size((bytes >> 16).clamp(256, 1024))
+                .with_sort_spill_reservation_bytes(bytes / 128);
+            let options = config.options_mut();
             options.optimizer.prefer_hash_join = false;
             // With a single partition the engine would take the hash join all the same.
             let partitions = &mut options.execution.target_partitions;
@@ -729,6 +742,16 @@ async fn streams(
 ) -> Result<Vec<SendableRecordBatchStream>, DataFusionError> {
     let physical = state.create_physical_plan(plan).await?;
     execute_stream_partitioned(physical, state.task_ctx())
+}
+
+/// A table over files, of whose columns the engine does not know which have no NULL: its merge join
+/// keeps the columns of a condition as they were declared, and fails where an outer join puts a NULL
+/// into one. What may not be NULL is checked when it is written.
+fn open(
+    schema: &SchemaRef,
+    files: impl IntoIterator<Item = PathBuf>,
+) -> Result<Arc<dyn TableProvider>, Error> {
+    session::table(&schema::nullable(schema), files)
 }
 
 /// The lake's columns, and after them those of the plan that no file has yet.

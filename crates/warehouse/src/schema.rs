@@ -36,6 +36,15 @@ pub(crate) fn plain(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Fields>()))
 }
 
+/// The same columns, each of which may be NULL.
+pub(crate) fn nullable(schema: &Schema) -> SchemaRef {
+    let fields = schema
+        .fields()
+        .iter()
+        .map(|field| -> FieldRef { Arc::new(field.as_ref().clone().with_nullable(true)) });
+    Arc::new(Schema::new(fields.collect::<Fields>()))
+}
+
 /// The columns as a commit tells them.
 pub(crate) fn described(schema: &Schema) -> Vec<CommitColumn> {
     schema

@@ -127,6 +127,9 @@ pub struct Step {
     pub table: String,
     /// The rows that it gave, where it is run by itself.
     pub rows: Option<u64>,
+    /// Whether it was done on disk, since its joins did not fit in memory.
+    #[serde(default)]
+    pub on_disk: bool,
     /// How long it took.
     pub seconds: f64,
 }
@@ -183,6 +186,7 @@ impl Loaded {
             name: step.name.clone(),
             table: step.table.clone(),
             rows: step.rows,
+            on_disk: step.on_disk,
             seconds: step.elapsed.as_secs_f64(),
         });
         let tests = report.tests.iter();

@@ -97,6 +97,14 @@ impl fmt::Display for Loaded {
             writeln!(f, "{:>14}  {table}", units::count(*rows))?;
         }
         let tests = units::plural(self.tests.len() as u64, "data test");
-        writeln!(f, "\n{tests} passed")
+        writeln!(f, "\n{tests} passed")?;
+        match self.steps.iter().filter(|step| step.on_disk).count() as u64 {
+            0 => Ok(()),
+            steps => writeln!(
+                f,
+                "{} joined on disk, for want of memory: --memory MIB gives more",
+                units::plural(steps, "step")
+            ),
+        }
     }
 }

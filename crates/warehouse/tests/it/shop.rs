@@ -30,14 +30,28 @@ struct Shop {
 
 impl Shop {
     fn new() -> Self {
+        Self::with_memory(128 << 20)
+    }
+
+    fn with_memory(memory_bytes: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let options = EmbeddedOptions { memory_bytes: 128 << 20, threads: 2 };
+        let options = EmbeddedOptions { memory_bytes, threads: 2 };
         let warehouse = Embedded::open(&dir.path().join("wh"), options).unwrap();
         let plan = Plan::new(&Model::parse(MODEL).unwrap()).unwrap();
         Self { dir, plan, warehouse, files: Cell::new(0) }
     }
 
     fn landing(&self, entity: &str, rows: &[&str]) -> Landing {
+        let table = TableName::new(Schema::Landing, Name::new(entity).unwrap());
+        let columns = self.plan.table(&table).unwrap().columns.len();
+        let blank = vec!["NULL"; columns - 2].join(", ");
+        let mut values: Vec<String> = rows.iter().map(|row| format!("({row})")).collect();
+        values.push(format!("({blank})"));
+        self.landing_of(entity, &format!("VALUES {}", values.join(", ")))
+    }
+
+    /// The rows of a query that gives `column1`, `column2`, ….
+    fn landing_of(&self, entity: &str, rows: &str) -> Landing {
         let table = TableName::new(Schema::Landing, Name::new(entity).unwrap());
         let columns = &self.plan.table(&table).unwrap().columns;
         // `_pk` and `_sk` are the row itself: different rows, different keys.
@@ -51,10 +65,7 @@ impl Shop {
             format!("{} AS \"{}\"", DataFusion.cast(&value, &column.ty).unwrap(), column.name)
         });
         let casts = casts.collect::<Vec<_>>().join(", ");
-        let blank = vec!["NULL"; columns.len() - 2].join(", ");
-        let mut values: Vec<String> = rows.iter().map(|row| format!("({row})")).collect();
-        values.push(format!("({blank})"));
-        let sql = format!("SELECT {casts} FROM (VALUES {})", values.join(", "));
+        let sql = format!("SELECT {casts} FROM ({rows})");
         let sql = format!("SELECT * FROM ({sql}) WHERE _written_at IS NOT NULL");
         let rows = self.warehouse.query(&sql, &[]).unwrap();
         let columns = rows.schema();
@@ -71,8 +82,12 @@ impl Shop {
             self.landing("order", &lake.orders),
             self.landing("line", &lake.lines),
         ];
+        self.try_load_of(&landing)
+    }
+
+    fn try_load_of(&self, landing: &[Landing]) -> Result<LoadReport, Error> {
         let run = LoadRun { id: "r".into(), loaded_at: 0, source: "test".into() };
-        self.warehouse.load(&self.plan, &landing, &run, &|_| ())
+        self.warehouse.load(&self.plan, landing, &run, &|_| ())
     }
 
     fn load(&self, lake: &Lake) -> LoadReport {
@@ -335,4 +350,81 @@ fn a_lake_without_a_row_is_a_star_of_unknown_members() {
     assert_eq!(shop.customers(), ["-1,,,,false,false,1900-01-01,9999-12-31,true"]);
     shop.load(&full());
     assert_eq!(shop.rows("SELECT sum(price) FROM sales"), ["50.45"]);
+}
+
+/// A shop of many customers, half of whom have had another name and another country since August.
+fn many(shop: &Shop, customers: u32, changed: bool) -> [Landing; 4] {
+    let now = |odd: &str| match changed {
+        true => {
+            format!("CASE WHEN {odd} THEN '2022-08-01T12:00:00Z' ELSE '2022-07-01T00:00:00Z' END")
+        }
+        false => "'2022-07-01T00:00:00Z'".to_owned(),
+    };
+    let new = |old: &str, new: &str| match changed {
+        true => format!("CASE WHEN n % 2 = 1 THEN {new} ELSE {old} END"),
+        false => old.to_owned(),
+    };
+    let series = |rows: u32| format!("FROM (SELECT value AS n FROM generate_series(1, {rows}))");
+    let rows = |columns: &[String], rows: u32| {
+        let columns = columns.iter().zip(1..).map(|(text, n)| format!("{text} AS column{n}"));
+        format!("SELECT {} {}", columns.collect::<Vec<_>>().join(", "), series(rows))
+    };
+    let text = |text: &str| text.to_owned();
+    let user = format!("'a-customer-with-a-name-' || CAST(n % {customers} AS VARCHAR)");
+    let order = "'order-' || CAST(n AS VARCHAR)";
+    let of_order = format!("'order-' || CAST(n % {} AS VARCHAR)", 2 * customers);
+    let date = "'2022-0' || CAST(1 + n % 9 AS VARCHAR) || '-15T00:00:00Z'";
+    let full_name = new("'Ann ' || CAST(n AS VARCHAR)", "'Bob ' || CAST(n AS VARCHAR)");
+    let country = new("'GB'", "'FR'");
+    let customer = [now("n % 2 = 1"), user.clone(), text("'a@x.org'"), full_name];
+    let address = [
+        now("n % 2 = 1"),
+        user.clone(),
+        text("'home'"),
+        text("'1 High St'"),
+        text("'Leeds'"),
+        text("CAST(NULL AS VARCHAR)"),
+        text("'LS1'"),
+        country,
+    ];
+    let orders = [now("n < 0"), user, text(order), text(date), text("2"), text("'home'")];
+    let lines = [
+        now("n < 0"),
+        of_order,
+        text("'p' || CAST(n % 701 AS VARCHAR)"),
+        text("'books'"),
+        text("'Atlas'"),
+        text("'red'"),
+        text("CAST(CAST(n % 10000 AS DECIMAL(10,2)) / 100 AS VARCHAR)"),
+    ];
+    [
+        shop.landing_of("customer", &rows(&customer, customers)),
+        shop.landing_of("address", &rows(&address, customers)),
+        shop.landing_of("order", &rows(&orders, 2 * customers)),
+        shop.landing_of("line", &rows(&lines, 4 * customers)),
+    ]
+}
+
+#[test]
+fn a_star_made_on_disk_is_the_star_made_in_memory() {
+    let (roomy, tight) = (Shop::with_memory(512 << 20), Shop::with_memory(7 << 20));
+    for changed in [false, true] {
+        let landing = many(&roomy, 20_000, changed);
+        let [in_memory, on_disk] = [&roomy, &tight]
+            .map(|shop| shop.try_load_of(&landing).unwrap_or_else(|error| panic!("{error:?}")));
+        let rows = |report: &LoadReport| -> Vec<(String, u64, String)> {
+            let tables = report.commit.tables.iter();
+            tables.map(|t| (t.name.clone(), t.rows, t.digest.clone())).collect()
+        };
+        assert_eq!(rows(&on_disk), rows(&in_memory));
+        let steps = |report: &LoadReport| -> Vec<String> {
+            let steps = report.steps.iter().filter(|step| step.on_disk);
+            steps.map(|step| step.name.clone()).collect()
+        };
+        assert_eq!(steps(&in_memory), [""; 0]);
+        let steps = steps(&on_disk);
+        assert!(steps.iter().any(|step| step == "dwh.sales: facts"), "{steps:?}");
+    }
+    let versions = "SELECT count(*), sum(CAST(is_current AS INTEGER)) FROM customer";
+    assert_eq!(tight.rows(versions), ["30001,20001"]);
 }
