@@ -76,6 +76,7 @@ impl Embedded {
         let options = EmbeddedOptions { threads: options.threads.max(1), ..options };
         let runtime = Builder::new_multi_thread()
             .worker_threads(options.threads)
+            .enable_time()
             .thread_name("warehouse")
             .build()
             .or_io("start threads for", folder)?;

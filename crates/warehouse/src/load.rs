@@ -44,6 +44,8 @@ use crate::{
 
 /// How many offending rows a test tells.
 const SAMPLE: usize = 20;
+/// How long tasks that are given up may take to end.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// A file of fewer bytes is small.
 const SMALL_BYTES: u64 = 8 << 20;
 /// So many small files of a table are made one.
@@ -624,7 +626,7 @@ impl Load<'_> {
     ) -> Result<Vec<CommitFile>, Error> {
         let target = self.target(stored, prefix);
         for frugal in [false, true] {
-            let result = match streams(&self.state(frugal), plan).await {
+            let result = match streams(&self.state(frugal).await, plan).await {
                 Ok(streams) => write(self.folder, streams, &target).await,
                 Err(error) => Err(error.into()),
             };
@@ -675,7 +677,7 @@ impl Load<'_> {
     ) -> Result<T, Error> {
         for frugal in [false, true] {
             let result = async {
-                let state = self.state(frugal);
+                let state = self.state(frugal).await;
                 let mut taken = T::default();
                 let physical = state.create_physical_plan(plan).await?;
                 let mut stream = execute_stream(physical, state.task_ctx())?;
@@ -708,9 +710,15 @@ impl Load<'_> {
     /// How to run a plan: first with hash joins, which are fast and must fit in memory; if they do
     /// not, frugally, with joins of sorted rows, which go to disk. A plan has dozens of sorts, and
     /// each keeps some memory back for its merge, which holds a batch or two of each of its runs.
-    fn state(&self, frugal: bool) -> SessionState {
+    async fn state(&self, frugal: bool) -> SessionState {
         let mut state = self.context.state();
         if frugal {
+            // What has failed still holds memory, until the last of its tasks has seen that.
+            let pool = &state.runtime_env().memory_pool;
+            let until = Instant::now() + PATIENCE;
+            while pool.reserved() > 0 && Instant::now() < until {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
             let config = state.config_mut();
             let bytes = self.options.memory_bytes;
             *config = std::mem::take(config)
