@@ -816,7 +816,11 @@ impl Worker {
                         }
                     }
                     Err(error) => {
-                        self.batch.push_failure(Failure::new(&error, number), None);
+                        if self.recent.insert(run.db.0, name) {
+                            self.batch.push_failure(Failure::new(&error, number), None);
+                        } else {
+                            self.batch.remarks.skip("repeat");
+                        }
                     }
                 }
                 self.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -1036,7 +1040,7 @@ impl Worker {
                     if gather.has_producers {
                         self.batch.remarks.note("stream_producers");
                     }
-                    // Not before: what fails half-way is told again.
+                    // Not before: what a lost connection cuts short is told again.
                     self.recent.insert(value.db.0, &value.name);
                     self.given += 1;
                     return Ok(());
@@ -1083,7 +1087,10 @@ impl Worker {
         value.take(link, gather)
     }
 
+    /// Gives a value up. It is remembered like one that was given: told again, it would count twice,
+    /// or be whole where its first reading was counted as failed.
     fn fail(&mut self, value: &Piecewise, detail: String, ordinal: Option<u64>) {
+        self.recent.insert(value.db.0, &value.name);
         let (db, key, offset) = (value.db, value.name.clone(), value.number);
         self.batch.push_failure(Failure { db, key, offset, detail }, ordinal);
     }

@@ -1,9 +1,5 @@
 //! What happens to servers and connections while they are read.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_executor::block_on;
@@ -11,7 +7,6 @@ use keystar_extract::{Access, Batch, Error, Read, Redis, RedisScan, ScanOptions,
 use keystar_kit::redis::Redis as Server;
 use keystar_kit::redis_proxy::Proxy;
 use keystar_kit::redis_sentinel::Watched;
-use keystar_rdb::{Field, Value};
 
 use crate::gathered::{Gathered, saved};
 use crate::standalone::{filled, without_clocks};
@@ -42,52 +37,6 @@ fn connections_that_break_all_the_time_lose_nothing() {
         assert!(made > 5, "{made} connections");
         without_clocks(found.sorted()).assert_same(&expected);
     }
-}
-
-/// A server whose one key is a string when its type is asked for, and a hash from the next question on. It serves
-/// as long as the test runs.
-fn changeable() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let types = Arc::new(AtomicUsize::new(0));
-    let answer = move |command: &str| match command {
-        "INFO" => {
-            let info = "role:master\nrun_id:1\ndb0:keys=1,expires=0\n";
-            format!("${}\r\n{info}\r\n", info.len())
-        }
-        "SCAN" => "*2\r\n$1\r\n0\r\n*1\r\n$1\r\nk\r\n".to_owned(),
-        "TYPE" if types.fetch_add(1, Ordering::Relaxed) == 0 => "+string\r\n".to_owned(),
-        "TYPE" => "+hash\r\n".to_owned(),
-        "PEXPIRETIME" => ":-1\r\n".to_owned(),
-        "GETRANGE" => "-WRONGTYPE Operation against a key\r\n".to_owned(),
-        "HSCAN" => "*2\r\n$1\r\n0\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n".to_owned(),
-        command => format!("-ERR unknown command '{command}'\r\n"),
-    };
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (mut stream, answer) = (stream.unwrap(), answer.clone());
-            std::thread::spawn(move || {
-                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-                while let Some(Ok(head)) = lines.next() {
-                    let count: usize = head.strip_prefix('*').unwrap().parse().unwrap();
-                    let words = lines.by_ref().take(2 * count).map(Result::unwrap);
-                    let words: Vec<_> = words.skip(1).step_by(2).collect();
-                    stream.write_all(answer(&words[0]).as_bytes()).unwrap();
-                }
-            });
-        }
-    });
-    address
-}
-
-#[test]
-fn a_key_that_changes_its_type_while_it_is_read_is_read() {
-    let url = format!("redis://{}", changeable());
-    let options = ScanOptions::default().with_read(Read::Typed);
-    let found = Gathered::all_of(&mut open(&url, &Access::default(), options).unwrap()).unwrap();
-    assert_eq!((found.records.len(), found.failures.len()), (1, 0), "{found:?}");
-    let (value, _) = found.records.values().next().unwrap();
-    assert_eq!(*value, Value::Hash(vec![Field::new("f".into(), "v".into())]));
 }
 
 #[test]

@@ -6,4 +6,5 @@ mod cluster;
 mod encrypted;
 mod faults;
 mod gathered;
+mod scripted;
 mod standalone;

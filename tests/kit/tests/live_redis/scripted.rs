@@ -1,0 +1,105 @@
+//! Answers that no server of ours gives when it is asked to, from one that follows a script.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+
+use keystar_extract::{Access, Error, Read, Redis, RedisScan, ScanOptions};
+use keystar_rdb::{Field, Value};
+
+use crate::gathered::Gathered;
+
+/// Serves the one key `k` as long as the test runs, and gives its URL. The script is asked first; what
+/// it says nothing to is answered as by a server that knows little.
+fn serve(script: impl FnMut(&[String]) -> Option<String> + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let script = Arc::new(Mutex::new(script));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, script) = (stream.unwrap(), Arc::clone(&script));
+            std::thread::spawn(move || {
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                while let Some(Ok(head)) = lines.next() {
+                    let count: usize = head.strip_prefix('*').unwrap().parse().unwrap();
+                    let words = lines.by_ref().take(2 * count).map(Result::unwrap);
+                    let words: Vec<_> = words.skip(1).step_by(2).collect();
+                    let told = (*script.lock().unwrap())(&words);
+                    let answer = told.unwrap_or_else(|| usual(&words[0]));
+                    stream.write_all(answer.as_bytes()).unwrap();
+                }
+            });
+        }
+    });
+    url
+}
+
+fn usual(command: &str) -> String {
+    match command {
+        "INFO" => bulk("role:master\nrun_id:1\ndb0:keys=1,expires=0\n"),
+        "SCAN" => "*2\r\n$1\r\n0\r\n*1\r\n$1\r\nk\r\n".to_owned(),
+        "PEXPIRETIME" => ":-1\r\n".to_owned(),
+        command => format!("-ERR unknown command '{command}'\r\n"),
+    }
+}
+
+fn bulk(text: &str) -> String {
+    format!("${}\r\n{text}\r\n", text.len())
+}
+
+fn read(url: &str, options: ScanOptions) -> Result<Gathered, Error> {
+    let redis = Redis::connect(&url.parse().unwrap(), &Access::default())?;
+    Gathered::all_of(&mut RedisScan::open(&redis, options)?)
+}
+
+fn typed() -> ScanOptions {
+    ScanOptions::default().with_read(Read::Typed)
+}
+
+/// The value of the only record.
+fn only(found: &Gathered) -> &Value<'static> {
+    assert_eq!((found.records.len(), found.failures.len()), (1, 0), "{found:?}");
+    &found.records.values().next().unwrap().0
+}
+
+#[test]
+fn a_key_that_changes_its_type_while_it_is_read_is_read() {
+    let mut types = ["+string\r\n", "+hash\r\n"].into_iter();
+    let url = serve(move |words| {
+        Some(match &*words[0] {
+            "TYPE" => types.next().unwrap().to_owned(),
+            "GETRANGE" => "-WRONGTYPE Operation against a key\r\n".to_owned(),
+            "HSCAN" => "*2\r\n$1\r\n0\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n".to_owned(),
+            _ => return None,
+        })
+    });
+    let found = read(&url, typed()).unwrap();
+    assert_eq!(*only(&found), Value::Hash(vec![Field::new("f".into(), "v".into())]));
+}
+
+/// `SCAN` may tell a key twice: what failed is neither counted again, nor read after all.
+#[test]
+fn a_key_that_fails_and_is_told_twice_fails_once() {
+    let repeats = BTreeMap::from([("repeat", 1)]);
+    for (options, kind, detail) in [
+        (ScanOptions::default(), "none", "k: "),
+        (typed(), "a-module", "k: a value of type a-module is read by DUMP"),
+        (typed().with_max_element_bytes(10), "string", "k: an element of 11 bytes exceeds"),
+    ] {
+        let mut strings = ["x".repeat(11), "x".to_owned()].into_iter();
+        let url = serve(move |words| {
+            Some(match (&*words[0], words.get(1).map(String::as_str)) {
+                ("SCAN", Some("0")) => "*2\r\n$1\r\n1\r\n*1\r\n$1\r\nk\r\n".to_owned(),
+                ("TYPE", _) => format!("+{kind}\r\n"),
+                ("DUMP", _) => bulk("this is no dump"),
+                ("GETRANGE", _) => bulk(&strings.next().unwrap()),
+                _ => return None,
+            })
+        });
+        let found = read(&url, options).unwrap();
+        assert!(found.records.is_empty(), "{found:?}");
+        assert_eq!((found.failures.len(), &found.skipped), (1, &repeats), "{found:?}");
+        assert!(found.failures[0].starts_with(detail), "{:?}", found.failures);
+    }
+}
