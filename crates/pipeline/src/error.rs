@@ -16,7 +16,7 @@ pub enum Error {
     /// The export that items are held against cannot be read.
     #[error("the export cannot be read")]
     Export(#[source] keystar_transfer::Error),
-    /// The service that was to load the files into a table loaded nothing.
+    /// The service that was to load the files into a table loaded nothing, or was stopped.
     #[error("table {table} was not loaded: {reason}")]
     Load {
         /// The table.

@@ -76,7 +76,7 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Whether all of it is in the table.
+    /// Whether all that the service read is in the table.
     pub fn ok(&self) -> bool {
         self.errors == 0 && self.failure.is_none()
     }

@@ -100,9 +100,34 @@ impl TableReader {
 #[derive(Debug)]
 pub(crate) struct Loading {
     pub(crate) loaded: Loaded,
+    /// Whether somebody stopped it, or nobody knows how it ended: it need not have looked at all.
+    halted: bool,
     /// What it told of the items that it refused.
     errors: Vec<ItemError>,
     reader: ImportReader,
+}
+
+impl Loading {
+    /// Why there is something to mend before the load is worth anything, if there is. Items that were
+    /// refused are counted and told; whatever else made the service stop, a file that it cannot read
+    /// or a person, comes first.
+    pub(crate) fn stopped(&self) -> Option<&str> {
+        let Loaded { items, errors, failure, .. } = &self.loaded;
+        failure.as_deref().filter(|_| self.halted || *items == 0 || *errors == 0)
+    }
+}
+
+/// What was loaded, whether it was halted, and what was told of refused items.
+type Ended = (Loaded, bool, Vec<ItemError>);
+
+/// How a job ended that did not come to its end, where it does not say so itself.
+fn ended(status: &ImportStatus) -> Option<String> {
+    match status {
+        ImportStatus::Completed => None,
+        ImportStatus::Cancelled => Some("was cancelled".to_owned()),
+        ImportStatus::Other(word) => Some(format!("is {word}, which is not known here")),
+        _ => Some("failed, and does not say why".to_owned()),
+    }
 }
 
 /// A service's job that was begun, as the work directory has it.
@@ -254,7 +279,7 @@ impl TableTarget {
             By::Bulk => self.bulk_put(stage, manifest, token, work, look),
             _ => self.import(stage, manifest, token, work, look),
         };
-        Ok(loaded?.map(|(loaded, errors)| Loading { loaded, errors, reader }))
+        Ok(loaded?.map(|(loaded, halted, errors)| Loading { loaded, halted, errors, reader }))
     }
 
     /// The files that the service loads.
@@ -263,7 +288,13 @@ impl TableTarget {
         manifest.files.get(..most.min(manifest.files.len())).unwrap_or_default()
     }
 
-    /// Counts and names as rejected what the service refused.
+    /// Whether items of the run are not in the table, as far as the service counted.
+    pub(crate) fn is_short(&self, load: &Loading) -> bool {
+        let files = load.reader.manifest().map(|manifest| self.files(manifest)).unwrap_or_default();
+        load.loaded.written < files.iter().map(|file| file.items).sum()
+    }
+
+    /// Counts and names as rejected what the service refused, and what it did not load.
     pub(crate) fn set_aside(
         &self,
         load: &Loading,
@@ -296,7 +327,7 @@ impl TableTarget {
         token: &str,
         work: &WorkDir,
         look: impl FnMut(&ImportProgress) -> ControlFlow<()>,
-    ) -> Result<Option<(Loaded, Vec<ItemError>)>, Error> {
+    ) -> Result<Option<Ended>, Error> {
         let job = match work.extra::<Begun>(LOAD)? {
             Some(Begun { arn }) => BulkPut::known(&self.db, arn),
             None => {
@@ -322,6 +353,13 @@ impl TableTarget {
             }),
         };
         let failure = outcome.failure.map(|(code, words)| format!("{code}: {words}"));
+        let failure = failure.or_else(|| {
+            let hint = match outcome.progress.status {
+                ImportStatus::Other(_) => "look at it in the console, and resume when it has ended",
+                _ => "what was put by then is in the table; run again from the beginning",
+            };
+            ended(&outcome.progress.status).map(|how| format!("the bulk put {how} ({hint})"))
+        });
         Ok(Some(self.loaded(outcome.arn, &outcome.progress, errors, failure)))
     }
 
@@ -332,7 +370,7 @@ impl TableTarget {
         token: &str,
         work: &WorkDir,
         look: impl FnMut(&ImportProgress) -> ControlFlow<()>,
-    ) -> Result<Option<(Loaded, Vec<ItemError>)>, Error> {
+    ) -> Result<Option<Ended>, Error> {
         let sample = match self.load.sample {
             Some(_) => {
                 let files = self.files(manifest);
@@ -359,10 +397,7 @@ impl TableTarget {
         let hint = outcome.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
         let failure = match &outcome.failure {
             Some((code, words)) => Some(format!("{code}: {words}{hint}")),
-            None if outcome.progress.status == ImportStatus::Cancelled => {
-                Some(format!("the import was cancelled{hint}"))
-            }
-            None => None,
+            None => ended(&outcome.progress.status).map(|how| format!("the import {how}{hint}")),
         };
         Ok(Some(self.loaded(outcome.arn, &outcome.progress, outcome.item_errors, failure)))
     }
@@ -373,7 +408,7 @@ impl TableTarget {
         progress: &ImportProgress,
         errors: Vec<ItemError>,
         failure: Option<String>,
-    ) -> (Loaded, Vec<ItemError>) {
+    ) -> Ended {
         let loaded = Loaded {
             arn,
             table: self.name.to_string(),
@@ -383,7 +418,8 @@ impl TableTarget {
             refused: errors.iter().take(TOLD).map(ToString::to_string).collect(),
             failure,
         };
-        (loaded, errors)
+        let halted = matches!(progress.status, ImportStatus::Cancelled | ImportStatus::Other(_));
+        (loaded, halted, errors)
     }
 
     /// Gives the loaded table what it shall have besides its items.

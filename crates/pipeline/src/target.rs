@@ -132,17 +132,12 @@ impl Target {
                     report.complete = false;
                     return Ok(());
                 };
-                let loaded = &load.loaded;
-                // Items that were refused are counted and told. Whatever else made the service stop, a
-                // file that it cannot read or a person, is to be mended first.
-                let stopped = loaded.items == 0 || loaded.errors == 0;
-                if let (Some(failure), true) = (&loaded.failure, stopped) {
-                    return Err(Error::Load {
-                        table: loaded.table.clone(),
-                        reason: failure.clone(),
-                    });
+                if let Some(reason) = load.stopped() {
+                    let table = load.loaded.table.clone();
+                    return Err(Error::Load { table, reason: reason.to_owned() });
                 }
-                if !loaded.ok() {
+                // A file may have lost items since it was written: then nothing is refused.
+                if !load.loaded.ok() || table.is_short(&load) {
                     table.set_aside(&load, run, options, (work, files), report)?;
                 }
                 report.loaded = Some(load.loaded);

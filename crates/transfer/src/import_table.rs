@@ -256,6 +256,10 @@ impl ImportOutcome {
             _ if self.progress.status == ImportStatus::Cancelled => {
                 "somebody cancelled it: what was imported is in the table; delete it and run again"
             }
+            _ if matches!(self.progress.status, ImportStatus::Other(_)) => {
+                "look at it in the console: if it goes on, resume when it has ended, or else delete \
+                 the table and run again"
+            }
             _ => "delete the table if there is one, and run again",
         })
     }

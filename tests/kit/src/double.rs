@@ -51,6 +51,8 @@ struct State {
     recorded: Mutex<Vec<Recorded>>,
     refusals: Mutex<Vec<(&'static str, &'static str)>>,
     pause: Mutex<Duration>,
+    /// How the next job ends.
+    end: Mutex<Option<&'static str>>,
     most_jobs: Mutex<usize>,
     logs_missing: AtomicBool,
     /// Whatever is still working stops soon after this.
@@ -101,6 +103,7 @@ impl Double {
             recorded: Mutex::default(),
             refusals: Mutex::default(),
             pause: Mutex::default(),
+            end: Mutex::default(),
             most_jobs: Mutex::new(50),
             logs_missing: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -145,6 +148,11 @@ impl Double {
         for job in locked(&self.state.jobs).iter_mut().filter(|job| job.status == "IN_PROGRESS") {
             job.status = "CANCELLED";
         }
+    }
+
+    /// Has the next job that comes to its end be in this state then, and not say why.
+    pub fn end_as(&self, status: &'static str) {
+        *locked(&self.state.end) = Some(status);
     }
 
     /// How many jobs were ever begun.
@@ -304,6 +312,10 @@ impl State {
             }
             shared.update(&job.arn, |job| {
                 if job.status != "IN_PROGRESS" {
+                    return;
+                }
+                if let Some(status) = locked(&shared.end).take() {
+                    job.status = status;
                     return;
                 }
                 match done {

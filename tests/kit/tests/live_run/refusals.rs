@@ -473,3 +473,70 @@ fn foreign_items_are_named_and_a_cancelled_import_is_told() {
         assert!(ended.stderr.contains(word), "no {word:?} in: {}", ended.stderr);
     }
 }
+
+/// Where a load was stopped, or nobody knows how it ended, there is no telling what it would have taken: the run has not
+/// ended either.
+#[test]
+fn a_load_that_did_not_come_to_its_end_is_no_finished_run() {
+    let redis = filled(20 * KEYS);
+    let expected = items(&mut redis.connect().unwrap());
+    let all = expected.len() as u64;
+    let imports = Imports::new();
+    for (name, status, word) in [
+        ("cancelled", "CANCELLED", "the bulk put was cancelled"),
+        ("failed", "FAILED", "the bulk put failed, and does not say why"),
+        ("unknown", "PAUSED", "the bulk put is PAUSED"),
+    ] {
+        imports.double.tables().connect().unwrap().create_table(name, &keys()).unwrap();
+        let job = imports.load(&redis.url(), name, "bulk");
+        imports.double.end_as(status);
+        job.refused(5, &[&format!("table {name} was not loaded"), word]);
+        let again = job.end(&["--resume"]).expect_code(&[5]).unwrap();
+        assert!(again.stderr.contains(word), "{}", again.stderr);
+        assert!(!imports.world.path(&format!("work-{name}")).join("report.json").exists());
+        let ended = job.end(&["--json", "--restart"]).expect_code(&[0]).unwrap();
+        assert_eq!(counts(&ended), [all, all, 0, all]);
+        same(&table(&mut imports.double.tables().connect().unwrap(), name), &expected);
+    }
+
+    // Nor where it had refused something by then.
+    imports.double.set_pause(std::time::Duration::from_millis(300));
+    imports.double.end_as("CANCELLED");
+    let job = imports.job(&redis.url(), "both");
+    let (ended, _) = spoiled(&imports, &job, "both", false, |text| too_big(text, &[7]));
+    let ended = ended.expect_code(&[5]).unwrap();
+    assert!(ended.stderr.contains("the import was cancelled"), "{}", ended.stderr);
+    assert!(rejects(&imports, "both").is_empty());
+}
+
+/// A file that lost its end after the last look is read without any error.
+#[test]
+fn items_that_a_complete_load_did_not_find_are_counted() {
+    let redis = filled(20 * KEYS);
+    let all = 20 * KEYS as u64;
+    let imports = Imports::new();
+    imports.double.set_pause(std::time::Duration::from_millis(300));
+    imports.double.tables().connect().unwrap().create_table("bulk", &keys()).unwrap();
+    for (name, how) in [("import", "import"), ("bulk", "bulk")] {
+        let job = imports.load(&redis.url(), name, how);
+        let mut lost = 0;
+        let (ended, _) = spoiled(&imports, &job, name, false, |text| {
+            lost = text.lines().count() as u64 - 10;
+            text[..=text.match_indices('\n').nth(9).unwrap().0].to_owned()
+        });
+        let ended = ended.expect_code(&[1]).unwrap();
+        assert!(lost > 1);
+        assert_eq!(counts(&ended), [all, all - lost, lost, all - lost], "{name}");
+        let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!(
+            (&report["loaded"]["errors"], &report["loaded"]["failure"]),
+            (&0.into(), &Value::Null)
+        );
+        let lines = rejects(&imports, name);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let told = format!("{lost} items that no log or report names");
+        assert!(lines[0]["detail"].as_str().unwrap().starts_with(&told), "{}", lines[0]);
+        let found = table(&mut imports.double.tables().connect().unwrap(), name);
+        assert_eq!(found.len() as u64, all - lost);
+    }
+}
