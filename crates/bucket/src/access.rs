@@ -187,9 +187,19 @@ impl CredentialProvider for Kept {
             {
                 return Ok(Arc::clone(keys));
             }
-            let found = self.from.keys().await.map_err(|source| {
-                object_store::Error::Unauthenticated { path: String::new(), source }
-            })?;
+            let found = match (self.from.keys().await, &*known) {
+                (Ok(found), _) => found,
+                // It was too early: they hold for a while, and the next request asks again.
+                (Err(_), Some((Signer(keys), until)))
+                    if until.is_none_or(|until| until > SystemTime::now()) =>
+                {
+                    return Ok(Arc::clone(keys));
+                }
+                (Err(source), _) => {
+                    let path = String::new();
+                    return Err(object_store::Error::Unauthenticated { path, source });
+                }
+            };
             let keys = Arc::new(AwsCredential {
                 key_id: found.id,
                 secret_key: found.secret,
@@ -231,6 +241,35 @@ mod tests {
             assert_eq!(given.map(|keys| keys.key_id.clone()), expected, "{lives} s");
             let shown = format!("{access:?} {:?}", Keys::new("id", "hidden"));
             assert!(!shown.contains("hidden"), "{shown}");
+        }
+    }
+
+    /// Gives keys once, and then none any more.
+    #[derive(Debug)]
+    struct Once(Counting);
+
+    impl Credentials for Once {
+        fn keys(&self) -> BoxFuture<'_, Result<Keys, Box<dyn StdError + Send + Sync>>> {
+            match self.0.0.load(Ordering::SeqCst) {
+                0 => self.0.keys(),
+                _ => Box::pin(async { Err("nobody answers".into()) }),
+            }
+        }
+    }
+
+    #[test]
+    fn keys_are_good_until_they_expire_though_there_are_no_new_ones() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+        for (lives, good) in [(200, true), (0, false)] {
+            let from = Once(Counting(AtomicU32::new(0), Duration::from_secs(lives)));
+            let kept = Access::default().with_credentials(from).credentials.unwrap();
+            let id = || runtime.block_on(kept.get_credential()).map(|keys| keys.key_id.clone());
+            assert_eq!(id().unwrap(), "0");
+            match (id(), good) {
+                (Ok(id), true) => assert_eq!(id, "0"),
+                (Err(error), false) => assert!(error.to_string().contains("nobody answers")),
+                (other, _) => panic!("{lives} s: {other:?}"),
+            }
         }
     }
 
