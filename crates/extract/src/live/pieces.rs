@@ -89,7 +89,7 @@ pub(crate) enum Outcome {
     Told,
     /// There is no such key any more.
     Gone,
-    /// The key has a value of another type by now.
+    /// The key has a value of another type by now, or none, or lacks what was asked for.
     Changed,
     /// The key is on another node.
     Moved,
@@ -516,9 +516,10 @@ fn refused(link: &Link, command: &str, detail: &[u8]) -> Stop {
     let text = String::from_utf8_lossy(detail);
     if resp::redirect(detail).is_some() {
         Stop::Outcome(Outcome::Moved)
-    } else if text.starts_with("WRONGTYPE") {
+    } else if text.starts_with("WRONGTYPE") || text.starts_with("NOGROUP") {
+        // `NOGROUP` is said of a stream that has lost the group, and of one that is gone.
         Stop::Outcome(Outcome::Changed)
-    } else if text.starts_with("ERR no such key") || text.starts_with("NOGROUP") {
+    } else if text.starts_with("ERR no such key") {
         Stop::Outcome(Outcome::Gone)
     } else {
         Stop::Error(link.refused(command, &text))

@@ -1057,7 +1057,9 @@ impl Worker {
                     return Ok(());
                 }
                 Some(Outcome::Gone) => "the key was deleted while it was read".to_owned(),
-                Some(Outcome::Changed) => "the key was replaced while it was read".to_owned(),
+                Some(Outcome::Changed) => {
+                    "the key was replaced, or lost a group, while it was read".to_owned()
+                }
                 Some(Outcome::Moved) => "the key was moved while it was read".to_owned(),
                 Some(Outcome::Failed(detail)) => detail,
             };

@@ -103,3 +103,58 @@ fn a_key_that_fails_and_is_told_twice_fails_once() {
         assert!(found.failures[0].starts_with(detail), "{:?}", found.failures);
     }
 }
+
+/// `XPENDING` says the same of a group that was destroyed and of a key that is gone.
+#[test]
+fn a_stream_that_loses_a_group_while_it_is_read_is_read() {
+    const GROUPS: [&str; 3] = ["ada", "bob", "eve"];
+    for (destroyed, is_gone) in [(1, false), (1, true), (2, false)] {
+        let mut left = GROUPS.to_vec();
+        let mut to_go = destroyed;
+        let mut is_there = true;
+        let url = serve(move |words| {
+            Some(match &*words[0] {
+                "TYPE" if is_there => "+stream\r\n".to_owned(),
+                "TYPE" => "+none\r\n".to_owned(),
+                "XRANGE" => format!("*1\r\n*2\r\n{}*2\r\n{}{}", bulk("5-1"), bulk("f"), bulk("v")),
+                "XINFO" => {
+                    let groups = left.iter().map(|name| {
+                        let [key, count] = ["name", "pel-count"].map(bulk);
+                        format!("*4\r\n{key}{}{count}:1\r\n", bulk(name))
+                    });
+                    let groups: String = groups.collect();
+                    format!("*2\r\n{}*{}\r\n{groups}", bulk("groups"), left.len())
+                }
+                "XPENDING" if to_go > 0 => {
+                    to_go -= 1;
+                    left.pop();
+                    is_there = !is_gone;
+                    "-NOGROUP No such key 'k' or consumer group\r\n".to_owned()
+                }
+                "XPENDING" => {
+                    format!("*1\r\n*4\r\n{}{}:7\r\n:1\r\n", bulk("5-1"), bulk("reader"))
+                }
+                _ => return None,
+            })
+        });
+        let found = read(&url, typed()).unwrap();
+        match (destroyed, is_gone) {
+            (1, false) => {
+                let Value::Stream(stream) = only(&found) else { panic!("{found:?}") };
+                let groups: Vec<_> =
+                    stream.groups.iter().map(|group| (&*group.name, group.pending.len())).collect();
+                assert_eq!(groups, [(b"ada".as_slice(), 1), (b"bob", 1)]);
+                assert_eq!((stream.entries.len(), found.repeats), (1, 0));
+            }
+            // What loses one after the other cannot be told, which is said.
+            (_, false) => {
+                let lost = "k: the key was replaced, or lost a group, while it was read";
+                assert_eq!((found.records.len(), &*found.failures), (0, &[lost.to_owned()][..]));
+            }
+            (_, true) => {
+                assert_eq!((found.records.len(), found.failures.len()), (0, 0), "{found:?}");
+                assert_eq!(found.skipped, BTreeMap::from([("gone", 1)]));
+            }
+        }
+    }
+}
