@@ -224,7 +224,7 @@ impl Piecewise {
         gather: &mut Gather,
     ) -> Result<Option<Outcome>, Error> {
         if self.asking {
-            link.token()?;
+            link.reply()?;
         }
         let asked = std::mem::replace(&mut gather.step, Step::Elements);
         let told = match &asked {
@@ -244,9 +244,13 @@ impl Piecewise {
             Step::Tail => self.tail(link, gather),
             Step::Pending(group, _) => self.pending(link, gather, *group),
         };
-        let told = match gather.failed.take() {
-            Some(detail) => Err(Stop::Outcome(Outcome::Failed(detail))),
-            None => told,
+        let told = match told {
+            // The rest is not read: the value fails when it was, over another connection.
+            Err(Stop::Error(error)) => Err(Stop::Error(error)),
+            told => match gather.failed.take() {
+                Some(detail) => Err(Stop::Outcome(Outcome::Failed(detail))),
+                None => told,
+            },
         };
         match told {
             Ok(false) => Ok(None),
@@ -267,7 +271,7 @@ impl Piecewise {
     /// Each of these takes one answer, and says whether there is nothing more to ask.
     fn string(&self, link: &mut Link, gather: &mut Gather) -> Result<bool, Stop> {
         let asked = gather.piece();
-        let piece = gather.element(link, "GETRANGE")?;
+        let piece = gather.string(link, Some("GETRANGE"))?;
         let len = piece.len() as u64;
         let is_first = gather.next == 0;
         if len > 0 {
@@ -311,9 +315,9 @@ impl Piecewise {
     fn list(&self, link: &mut Link, gather: &mut Gather) -> Result<bool, Stop> {
         let count = gather.count;
         let before = gather.mark();
-        let items = array(link, "LRANGE")?;
+        let items = array(link, Some("LRANGE"))?;
         for _ in 0..items {
-            let item = gather.element(link, "LRANGE")?;
+            let item = gather.string(link, None)?;
             gather.push(Element::Item(item));
         }
         gather.recount(before);
@@ -330,9 +334,8 @@ impl Piecewise {
     }
 
     fn table(&self, link: &mut Link, gather: &mut Gather) -> Result<bool, Stop> {
-        let command = self.scan();
         let before = gather.mark();
-        if array(link, command)? != 2 {
+        if array(link, Some(self.scan()))? != 2 {
             return Err(link.protocol("an answer to a scan that is none").into());
         }
         let cursor = match link.token()? {
@@ -343,12 +346,15 @@ impl Piecewise {
         if gather.recent.is_none() && cursor != "0" {
             gather.recent = Some(Recent::new());
         }
-        let elements = array(link, command)?;
-        for _ in 0..if self.kind == Kind::Set { elements } else { elements / 2 } {
-            let name = gather.element(link, command)?;
+        let elements = match self.kind {
+            Kind::Set => array(link, None)?,
+            _ => pairs(link)?,
+        };
+        for _ in 0..elements {
+            let name = gather.string(link, None)?;
             let value = match self.kind {
                 Kind::Set => None,
-                _ => Some(gather.element(link, command)?),
+                _ => Some(gather.string(link, None)?),
             };
             if !gather.recent.as_mut().is_none_or(|recent| recent.insert(0, &name)) {
                 continue;
@@ -391,16 +397,16 @@ impl Piecewise {
         const ODD: &str = "an entry of a stream that is none";
         let count = gather.count;
         let before = gather.mark();
-        let entries = array(link, "XRANGE")?;
+        let entries = array(link, Some("XRANGE"))?;
         for _ in 0..entries {
             let Token::Array(2) = link.token()? else { return Err(link.protocol(ODD).into()) };
-            let id = gather.element(link, "XRANGE")?;
+            let id = gather.string(link, None)?;
             let id = id.as_str().and_then(|id| id.parse::<StreamId>().ok());
             let Some(id) = id else { return Err(link.protocol(ODD).into()) };
             let mut fields = Vec::new();
-            for _ in 0..array(link, "XRANGE")? / 2 {
-                let name = gather.element(link, "XRANGE")?;
-                fields.push((name, gather.element(link, "XRANGE")?));
+            for _ in 0..pairs(link)? {
+                let name = gather.string(link, None)?;
+                fields.push((name, gather.string(link, None)?));
             }
             gather.cursor = format!("({id}");
             gather.push(Element::Entry(StreamEntry { id, fields }));
@@ -497,7 +503,7 @@ impl Piecewise {
     }
 
     fn json(&self, link: &mut Link, gather: &mut Gather) -> Result<bool, Stop> {
-        let text = gather.element(link, "JSON.GET")?;
+        let text = gather.string(link, Some("JSON.GET"))?;
         if gather.failed.is_some() {
             return Ok(true);
         }
@@ -546,15 +552,24 @@ fn nothing(kind: Kind) -> Value<'static> {
     }
 }
 
-/// How many elements an answer has.
-fn array(link: &mut Link, command: &str) -> Result<usize, Stop> {
-    let detail = match link.token()? {
-        Token::Array(count) => return Ok(count),
-        Token::Nil => return Ok(0),
-        Token::Error(detail) => detail.to_vec(),
+/// How many elements follow: of the `command`'s answer, or of an array inside of it.
+fn array(link: &mut Link, command: Option<&str>) -> Result<usize, Stop> {
+    let (command, detail) = match (link.token()?, command) {
+        (Token::Array(count), _) => return Ok(count),
+        (Token::Nil, Some(_)) => return Ok(0),
+        (Token::Error(detail), Some(command)) => (command, detail.to_vec()),
+        // Also an error inside of an answer: what follows it would be taken for the next answer.
         _ => return Err(link.protocol("no list where a list was asked for").into()),
     };
     Err(refused(link, command, &detail))
+}
+
+/// How many pairs follow inside of an answer.
+fn pairs(link: &mut Link) -> Result<usize, Stop> {
+    match array(link, None)? {
+        count if count % 2 == 0 => Ok(count / 2),
+        _ => Err(link.protocol("a list of pairs whose last is half").into()),
+    }
 }
 
 enum Element {
@@ -621,11 +636,11 @@ impl Gather {
         }
     }
 
-    /// Reads a string of the answer at hand. One that is too big is passed over, and the value fails
-    /// once the whole answer is read.
-    fn element(&mut self, link: &mut Link, command: &str) -> Result<Blob<'static>, Stop> {
-        let detail = match link.token()? {
-            Token::Bulk(len) if len as u64 > self.max_element => {
+    /// Reads a string: the whole answer of the `command`, or one inside of an answer. One that is too
+    /// big is passed over, and the value fails once the whole answer is read.
+    fn string(&mut self, link: &mut Link, command: Option<&str>) -> Result<Blob<'static>, Stop> {
+        let (command, detail) = match (link.token()?, command) {
+            (Token::Bulk(len), _) if len as u64 > self.max_element => {
                 let limit = self.max_element;
                 link.skip_bulk(len)?;
                 self.failed.get_or_insert_with(|| {
@@ -633,14 +648,14 @@ impl Gather {
                 });
                 return Ok(Blob::empty());
             }
-            Token::Bulk(len) => return Ok(Blob::copied(link.bulk(len)?)),
-            Token::Status(text) => return Ok(Blob::copied(text)),
-            Token::Integer(number) => return Ok(Blob::from_i64(number)),
-            Token::Nil => return Err(Stop::Outcome(Outcome::Gone)),
-            Token::Error(detail) => detail.to_vec(),
-            Token::Array(_) => {
-                return Err(link.protocol("a list where a string was asked for").into());
-            }
+            (Token::Bulk(len), _) => return Ok(Blob::copied(link.bulk(len)?)),
+            (Token::Status(text), _) => return Ok(Blob::copied(text)),
+            (Token::Integer(number), _) => return Ok(Blob::from_i64(number)),
+            // No other command says so of a key that is gone.
+            (Token::Nil, Some("JSON.GET")) => return Err(Stop::Outcome(Outcome::Gone)),
+            (Token::Error(detail), Some(command)) => (command, detail.to_vec()),
+            // Also an error inside of an answer: what follows it would be taken for the next answer.
+            _ => return Err(link.protocol("no string where a string was asked for").into()),
         };
         Err(refused(link, command, &detail))
     }

@@ -158,3 +158,68 @@ fn a_stream_that_loses_a_group_while_it_is_read_is_read() {
         }
     }
 }
+
+/// Whatever follows in the pipeline would be taken for the answers to other questions.
+#[test]
+fn answers_that_end_where_they_should_not_are_errors() {
+    const STRING: &str = "no string where a string was asked for";
+    const LIST: &str = "no list where a list was asked for";
+    const HALF: &str = "a list of pairs whose last is half";
+    let f = bulk("f");
+    let scan = |elements: &str| format!("*2\r\n$1\r\n0\r\n{elements}");
+    let entry = |rest: &str| format!("*1\r\n*2\r\n{}{rest}", bulk("5-1"));
+    let moved = "-MOVED 1 127.0.0.1:1\r\n";
+    let wrong = "-WRONGTYPE Operation against a key\r\n";
+    let gone = "-ERR no such key\r\n";
+    for (kind, command, answer, expected) in [
+        ("string", "GETRANGE", "$-1\r\n".to_owned(), STRING),
+        ("list", "LRANGE", format!("*2\r\n$-1\r\n{f}"), STRING),
+        ("list", "LRANGE", format!("*2\r\n{moved}{f}"), STRING),
+        ("list", "LRANGE", format!("*2\r\n*1\r\n{f}{f}"), STRING),
+        ("set", "SSCAN", scan(&format!("*2\r\n{wrong}{f}")), STRING),
+        ("set", "SSCAN", scan(moved), LIST),
+        ("set", "SSCAN", scan("*-1\r\n"), LIST),
+        ("hash", "HSCAN", scan(&format!("*2\r\n{f}$-1\r\n")), STRING),
+        ("hash", "HSCAN", scan(&format!("*3\r\n{f}{f}{f}")), HALF),
+        ("zset", "ZSCAN", scan(&format!("*1\r\n{f}")), HALF),
+        ("zset", "ZSCAN", scan(&format!("*2\r\n{f}{gone}")), STRING),
+        ("stream", "XRANGE", "*1\r\n*2\r\n$-1\r\n*-1\r\n".to_owned(), STRING),
+        ("stream", "XRANGE", entry(gone), LIST),
+        ("stream", "XRANGE", entry(&format!("*1\r\n{f}")), HALF),
+        ("stream", "XRANGE", entry(&format!("*2\r\n{f}{wrong}")), STRING),
+        // What is too big fails its value only when the answer is read to its end.
+        ("list", "LRANGE", format!("*2\r\n{}$-1\r\n", bulk(&"x".repeat(11))), STRING),
+    ] {
+        let told = answer.clone();
+        let url = serve(move |words| match &*words[0] {
+            "TYPE" => Some(format!("+{kind}\r\n")),
+            "XINFO" => Some("*0\r\n".to_owned()),
+            asked => (asked == command).then(|| told.clone()),
+        });
+        let found = read(&url, typed().with_max_element_bytes(10));
+        let is_expected =
+            matches!(&found, Err(Error::Protocol { detail, .. }) if *detail == expected);
+        assert!(is_expected, "{command} {answer:?}: {found:?}");
+    }
+}
+
+/// What a whole answer says of a key is no reason to distrust the server.
+#[test]
+fn whole_answers_say_what_became_of_a_key() {
+    for (kind, command, answer) in [
+        ("ReJSON-RL", "JSON.GET", "$-1\r\n"),
+        ("list", "LRANGE", "*0\r\n"),
+        ("list", "LRANGE", "*-1\r\n"),
+        ("set", "SSCAN", "*2\r\n$1\r\n0\r\n*0\r\n"),
+        ("stream", "XINFO", "-ERR no such key\r\n"),
+    ] {
+        let url = serve(move |words| match &*words[0] {
+            "TYPE" => Some(format!("+{kind}\r\n")),
+            "XRANGE" => Some("*0\r\n".to_owned()),
+            asked => (asked == command).then(|| answer.to_owned()),
+        });
+        let found = read(&url, typed()).unwrap();
+        assert_eq!(found.skipped, BTreeMap::from([("gone", 1)]), "{command} {answer:?}: {found:?}");
+        assert!(found.records.is_empty() && found.failures.is_empty(), "{found:?}");
+    }
+}
