@@ -43,11 +43,11 @@ impl ImportReader {
     /// records that its finish removed.
     ///
     /// A place that has no item, or not one that the writer wrote, is not in the answer: a file may
-    /// have been changed since, or cannot be read any more.
+    /// have been changed since, or be damaged or gone.
     ///
     /// # Errors
     ///
-    /// The work directory cannot be read.
+    /// The work directory cannot be read; a file is out of reach, or we may not read it.
     pub fn written(
         &self,
         table: &Table,
@@ -61,8 +61,12 @@ impl ImportReader {
         }
         let mut found = BTreeMap::new();
         for (file, indices) in wanted {
-            // What is read until a failure is found all the same.
-            let _ = self.look(table, &file, indices, &mut found);
+            match self.look(table, &file, indices, &mut found) {
+                // The file may be as it was: it is for another try to say.
+                Err(error) if is_kept_from_us(&error) => return Err(error),
+                // What is read until its damage is found all the same.
+                Err(_) | Ok(()) => {}
+            }
         }
         let (Some(spill), false) = (&mark.spill, found.is_empty()) else {
             return Ok(BTreeMap::new());
@@ -127,6 +131,11 @@ impl ImportReader {
         }
         Ok(())
     }
+}
+
+/// Whether a file is kept from us, rather than wrong.
+fn is_kept_from_us(error: &Error) -> bool {
+    error.is_retryable() || matches!(error, Error::Permission { .. })
 }
 
 #[cfg(test)]

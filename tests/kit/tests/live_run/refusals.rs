@@ -509,6 +509,34 @@ fn a_load_that_did_not_come_to_its_end_is_no_finished_run() {
     assert!(rejects(&imports, "both").is_empty());
 }
 
+/// Files that may not be read again are not taken for somebody else's.
+#[test]
+fn refused_items_are_named_once_the_files_can_be_read() {
+    let redis = filled(20 * KEYS);
+    let all = 20 * KEYS as u64;
+    let imports = Imports::new();
+    imports.double.set_pause(std::time::Duration::from_millis(300));
+    imports.s3.fault("GET /stage/kept/data/", 1, s3::Fault::Refuse(403, "AccessDenied"));
+    let job = imports.job(&redis.url(), "kept");
+    let mut good = String::new();
+    let (ended, file) = spoiled(&imports, &job, "kept", false, |text| {
+        good = text.to_owned();
+        too_big(text, &[3, 5])
+    });
+    let ended = ended.expect_code(&[5]).unwrap();
+    assert!(ended.stderr.contains("access denied"), "{}", ended.stderr);
+    assert!(rejects(&imports, "kept").is_empty());
+
+    // Or the resume would notice that it was changed.
+    imports.s3.put("stage", &file, good.as_bytes()).unwrap();
+    let job = job.with(&["--compress", "none", "--max-file-items", "100"]);
+    let ended = job.end(&["--json", "--resume"]).expect_code(&[1]).unwrap();
+    assert_eq!(counts(&ended), [all, all - 2, 2, all - 2]);
+    let lines = rejects(&imports, "kept");
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines.iter().all(|line| line["reason"] == "refused" && line["key"] != ""), "{lines:?}");
+}
+
 /// A file that lost its end after the last look is read without any error.
 #[test]
 fn items_that_a_complete_load_did_not_find_are_counted() {
