@@ -385,10 +385,20 @@ impl Piecewise {
     fn expiries(&self, link: &mut Link, gather: &mut Gather) -> Result<bool, Stop> {
         let before = gather.mark();
         let times = reply(link, "HPEXPIRETIME")?;
-        for (field, time) in gather.fields.iter_mut().zip(times.array().unwrap_or_default()) {
-            field.expires_at = time.integer().filter(|time| *time >= 0).map(UnixMillis);
+        let fields = std::mem::take(&mut gather.fields);
+        let Some(times) = times.array().filter(|times| times.len() == fields.len()) else {
+            return Err(link.protocol("not as many times as fields").into());
+        };
+        for (mut field, time) in fields.into_iter().zip(times) {
+            field.expires_at = match time.integer() {
+                // It has expired since it was told, or was deleted.
+                Some(-2) => continue,
+                Some(..0) => None,
+                Some(time) => Some(UnixMillis(time)),
+                None => return Err(link.protocol("no time where a time was asked for").into()),
+            };
+            gather.push(Element::Field(field));
         }
-        gather.push_fields();
         gather.recount(before);
         Ok(gather.cursor == "0")
     }

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use keystar_extract::{Access, Error, Read, Redis, RedisScan, ScanOptions};
-use keystar_rdb::{Field, Value};
+use keystar_rdb::{Field, UnixMillis, Value};
 
 use crate::gathered::Gathered;
 
@@ -221,5 +221,49 @@ fn whole_answers_say_what_became_of_a_key() {
         let found = read(&url, typed()).unwrap();
         assert_eq!(found.skipped, BTreeMap::from([("gone", 1)]), "{command} {answer:?}: {found:?}");
         assert!(found.records.is_empty() && found.failures.is_empty(), "{found:?}");
+    }
+}
+
+/// A server that tells the fields `a`, `b` and `c`, and these times of them.
+fn expiring(times: &'static str) -> String {
+    serve(move |words| {
+        Some(match (&*words[0], words.get(1).map_or("", String::as_str)) {
+            ("TYPE", _) => "+hash\r\n".to_owned(),
+            ("HSCAN", _) => {
+                let fields = ["a", "1", "b", "2", "c", "3"].map(bulk).concat();
+                format!("*2\r\n$1\r\n0\r\n*6\r\n{fields}")
+            }
+            ("HPEXPIRETIME", "k") => times.to_owned(),
+            ("HPEXPIRETIME", _) => "*1\r\n:-2\r\n".to_owned(),
+            _ => return None,
+        })
+    })
+}
+
+#[test]
+fn fields_that_expire_while_they_are_read_are_left_out() {
+    let found = read(&expiring("*3\r\n:-2\r\n:-1\r\n:4102444800000\r\n"), typed()).unwrap();
+    let kept = Field::new("b".into(), "2".into());
+    let mut expires = Field::new("c".into(), "3".into());
+    expires.expires_at = Some(UnixMillis(4_102_444_800_000));
+    assert_eq!(*only(&found), Value::Hash(vec![kept, expires]));
+    // The last field takes its key with it.
+    let found = read(&expiring("*3\r\n:-2\r\n:-2\r\n:-2\r\n"), typed()).unwrap();
+    assert_eq!((found.records.len(), found.failures.len()), (0, 0), "{found:?}");
+    assert_eq!(found.skipped, BTreeMap::from([("gone", 1)]));
+}
+
+/// A field without a time would be kept for ever.
+#[test]
+fn times_that_are_missing_are_errors() {
+    for (times, expected) in [
+        ("*2\r\n:-1\r\n:-1\r\n", "not as many times as fields"),
+        ("$-1\r\n", "not as many times as fields"),
+        ("*3\r\n:-1\r\n:-1\r\n-ERR not now\r\n", "no time where a time was asked for"),
+    ] {
+        let found = read(&expiring(times), typed());
+        let is_expected =
+            matches!(&found, Err(Error::Protocol { detail, .. }) if *detail == expected);
+        assert!(is_expected, "{times:?}: {found:?}");
     }
 }
