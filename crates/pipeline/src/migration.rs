@@ -445,8 +445,10 @@ fn migrate_one(
     let mut report = match ended {
         Ended::Interrupted => session.pause()?,
         Ended::Complete => {
-            let Sealed { mut report, files } = session.seal()?;
-            target.finish(&run, options, (&work, files), &mut report, interrupt, progress)?;
+            let Sealed { mut report, files } = session.seal(interrupt)?;
+            if let Some(files) = files {
+                target.finish(&run, options, (&work, files), &mut report, interrupt, progress)?;
+            }
             report
         }
     };
@@ -639,7 +641,7 @@ impl<'r> Session<'r> {
         Ok(self.tally.report(self.run, self.work, None))
     }
 
-    fn seal(mut self) -> Result<Sealed, Error> {
+    fn seal(mut self, interrupt: &Interrupt) -> Result<Sealed, Error> {
         // From here on a resume needs the source no more.
         let mark = block_on(self.sink.commit()).map_err(Error::Target)?;
         self.save(None, mark.clone())?;
@@ -647,7 +649,10 @@ impl<'r> Session<'r> {
         let receipt = block_on(finished).map_err(Error::Target)?;
         let pairs = receipt.duplicates.iter();
         let offsets = pairs.flat_map(|found| [found.first.0, found.second.0]).collect();
-        let names = names(&self.run.spec, self.options, &offsets)?;
+        let Some(names) = names(&self.run.spec, self.options, &offsets, interrupt)? else {
+            let report = self.tally.report(self.run, self.work, None);
+            return Ok(Sealed { report, files: None });
+        };
         self.tally.settle_repeats(receipt.repeats);
         if receipt.existing > 0 {
             let items = text::plural(receipt.existing, "item");
@@ -660,14 +665,15 @@ impl<'r> Session<'r> {
         let gone = self.tally.retract.iter().copied();
         let gone = gone.chain(receipt.duplicates.iter().map(|found| found.second)).collect();
         let report = self.tally.report(self.run, self.work, Some(&receipt));
-        Ok(Sealed { report, files: SealedFiles { mark, gone, rejects: self.rejects } })
+        Ok(Sealed { report, files: Some(SealedFiles { mark, gone, rejects: self.rejects }) })
     }
 }
 
 /// A target that has everything of its source.
 struct Sealed {
     report: Report,
-    files: SealedFiles,
+    /// None when it was interrupted: a resume seals again.
+    files: Option<SealedFiles>,
 }
 
 /// What is known of a sealed target besides, until the service has loaded it.
@@ -682,17 +688,19 @@ pub(crate) struct SealedFiles {
     pub(crate) rejects: RejectFile,
 }
 
-/// The keys of the records at these offsets, for the reject file.
+/// The keys of the records at these offsets, for the reject file; `None` if the search was
+/// interrupted.
 pub(crate) fn names(
     spec: &MigrationSpec,
     options: &MigrationOptions,
     offsets: &BTreeSet<u64>,
-) -> Result<Names, Error> {
+    interrupt: &Interrupt,
+) -> Result<Option<Names>, Error> {
     if offsets.is_empty() {
-        return Ok(Names::default());
+        return Ok(Some(Names::default()));
     }
     let mut source = spec.open_source(&options.reach)?;
-    Names::find_in(source.as_mut(), offsets, spec.from.is_ordered())
+    Names::find_in(source.as_mut(), offsets, spec.from.is_ordered(), interrupt)
 }
 
 /// Four bytes of a digest tell two salts apart and give no salt away.

@@ -294,7 +294,8 @@ impl TableTarget {
         load.loaded.written < files.iter().map(|file| file.items).sum()
     }
 
-    /// Counts and names as rejected what the service refused, and what it did not load.
+    /// Counts and names as rejected what the service refused, and what it did not load. Leaves the
+    /// report incomplete if that was interrupted.
     pub(crate) fn set_aside(
         &self,
         load: &Loading,
@@ -302,6 +303,7 @@ impl TableTarget {
         options: &MigrationOptions,
         (work, sealed): (&WorkDir, SealedFiles),
         report: &mut Report,
+        interrupt: &Interrupt,
     ) -> Result<(), Error> {
         let SealedFiles { mark, gone, mut rejects } = sealed;
         let files = load.reader.manifest().map(|manifest| self.files(manifest));
@@ -310,12 +312,17 @@ impl TableTarget {
         let found = load.reader.written(&self.table, state, refusals.places(), &gone);
         let found = found.map_err(Error::Target)?;
         // A server may be gone by now, and the counts are true without the keys.
-        let names = migration::names(&run.spec, options, &Refusals::offsets(&found));
+        let offsets = Refusals::offsets(&found);
+        let names = migration::names(&run.spec, options, &offsets, interrupt);
         let names = names.unwrap_or_else(|error| {
             let told = "the keys of refused records could not be read again";
             report.warnings.push(format!("{told}: {error}"));
-            Names::default()
+            Some(Names::default())
         });
+        let Some(names) = names else {
+            report.complete = false;
+            return Ok(());
+        };
         refusals.set_aside(&found, &names, report, &mut rejects)?;
         rejects.commit().map(drop)
     }

@@ -138,7 +138,10 @@ impl Target {
                 }
                 // A file may have lost items since it was written: then nothing is refused.
                 if !load.loaded.ok() || table.is_short(&load) {
-                    table.set_aside(&load, run, options, (work, files), report)?;
+                    table.set_aside(&load, run, options, (work, files), report, interrupt)?;
+                    if !report.complete {
+                        return Ok(());
+                    }
                 }
                 report.loaded = Some(load.loaded);
             }

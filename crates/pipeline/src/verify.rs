@@ -788,7 +788,9 @@ fn names(
         true => Names::default(),
         false => {
             let mut source = (options.open)().map_err(Error::Source)?;
-            Names::find_in(source.as_mut(), &offsets, options.ordered)?
+            // What was found is told, whoever is in a hurry.
+            let never = Interrupt::new();
+            Names::find_in(source.as_mut(), &offsets, options.ordered, &never)?.unwrap_or_default()
         }
     };
     Ok((names, Paths::new()))
