@@ -89,19 +89,22 @@ impl Refusals {
         let counts = &mut report.counts;
         if unnamed > 0 {
             let (items, are) = (plural(unnamed, "item"), if unnamed == 1 { "is" } else { "are" });
-            let detail = format!("{items} that no log or report names {are} not in the table");
+            let detail = format!(
+                "{items} that no log or report names, as far as it was read, {are} not in the table"
+            );
             rejects.push(&Rejected::unknown(REFUSED, detail))?;
             // Of a record with several items nobody knows how many are lost together.
             let exact = counts.items == counts.written;
             let most = if exact { String::new() } else { format!(", {} at most", count(unnamed)) };
             report.warnings.push(format!(
-                "{items} {are} not in the table, and no log or report says which: counted as rejected \
-                 records{most}"
+                "{items} {are} not in the table, and no log or report, as far as it was read, says \
+                 which: counted as rejected records{most}"
             ));
         }
         let rejected = (records.len() as u64 + unnamed).min(counts.written);
         counts.written -= rejected;
-        counts.items = counts.items.saturating_sub(self.missing);
+        // The service counts what it found in foreign files too: then less seems to be missing.
+        counts.items = counts.items.saturating_sub(self.missing.max(items));
         if rejected > 0 {
             report::count(&mut counts.rejected, REFUSED, rejected);
         }
@@ -232,10 +235,11 @@ mod tests {
         assert_eq!((written, rejected, items, lines.len()), (6, 4, 6, 2));
         assert_eq!(
             lines[1],
-            "0  - refused 3 items that no log or report names are not in the table"
+            "0  - refused 3 items that no log or report names, as far as it was read, are not in the \
+             table"
         );
-        let told = "3 items are not in the table, and no log or report says which: counted as \
-                    rejected records";
+        let told = "3 items are not in the table, and no log or report, as far as it was read, says \
+                    which: counted as rejected records";
         assert_eq!(world.report.warnings, [told]);
 
         // Of two records with five items each at most two are lost.
@@ -243,6 +247,17 @@ mod tests {
         let (written, rejected, items, _) = world.set_aside(6, &[]);
         assert_eq!((written, rejected, items), (0, 2, 6));
         assert_eq!(world.report.warnings, [format!("{}, 4 at most", told.replace('3', "4"))]);
+    }
+
+    #[test]
+    fn items_of_others_stand_in_for_none_of_ours() {
+        let mut world = World::new(10, [&[1, 2, 3, 4, 5], &[6, 7, 8, 9, 10]]);
+        let errors = [error("data/0.json", 1, "no"), error("data/1.json", 2, "no")];
+        // Eight of ours, and one or two that were beside them.
+        let (written, rejected, items, lines) = world.set_aside(9, &errors);
+        assert_eq!((written, rejected, items, lines.len()), (8, 2, 8, 2));
+        let mut world = World::new(10, [&[1, 2, 3, 4, 5], &[6, 7, 8, 9, 10]]);
+        assert_eq!(world.set_aside(10, &errors).2, 8);
     }
 
     #[test]
