@@ -100,8 +100,8 @@ pub(crate) fn input(from: &[String], server: &Server) -> Result<Input, Failure> 
     Ok(Input::new(from, via)?)
 }
 
-/// How a live server is reached, and AWS where it is asked. Secrets come from the environment or from a file: arguments can be
-/// seen by everybody.
+/// How a live server is reached, and AWS where it is asked. Secrets come from the environment or
+/// from a file: arguments can be seen by everybody.
 pub(crate) fn reach(server: &Server, aws: AwsOptions) -> Result<Reach, Failure> {
     let secret = |variable: &str| std::env::var(variable).ok().map(Secret::new);
     let password = match &server.password_file {
