@@ -344,7 +344,7 @@ impl Piecewise {
         };
         // What one answer tells to the end is told once.
         if gather.recent.is_none() && cursor != "0" {
-            gather.recent = Some(Recent::new());
+            gather.recent = Some(Recent::growing());
         }
         let elements = match self.kind {
             Kind::Set => array(link, None)?,
@@ -612,9 +612,9 @@ impl Gather {
         self.given + self.bytes as u64
     }
 
-    /// How many of them are held.
+    /// How many bytes are held of it, with what keeps its elements from coming twice.
     pub(crate) fn bytes_held(&self) -> u64 {
-        self.bytes as u64
+        (self.bytes + self.recent.as_ref().map_or(0, Recent::bytes)) as u64
     }
 
     /// Whether no part was complete so far.
@@ -745,5 +745,61 @@ impl Gather {
         let each = ((now.1 - before.1) / (now.0 - before.0).max(1)).max(16);
         let count = self.piece_bytes as u64 / 2 / each;
         self.count = usize::try_from(count).unwrap_or(MAX_COUNT).clamp(1, MAX_COUNT);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Write,
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+    use crate::live::{
+        access::Access,
+        address::Address,
+        link::{Dialer, Login},
+    };
+
+    /// A connection, and its other end, which has said this, whatever it is asked.
+    fn link(answers: &'static str) -> (Link, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(b"+OK\r\n").unwrap();
+            stream.write_all(answers.as_bytes()).unwrap();
+            stream
+        });
+        let dialer = Dialer::new(&Access::default(), false).unwrap();
+        let address = Address::Tcp { host: "127.0.0.1".to_owned(), port };
+        (dialer.dial(&address, &Login::default()).unwrap(), server.join().unwrap())
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_table_is_small_and_counted() {
+        let value = Piecewise {
+            db: Db(0),
+            name: b"k".to_vec(),
+            kind: Kind::Set,
+            expires_at: None,
+            number: 0,
+            part_bytes: 1 << 20,
+            max_element_bytes: 1 << 20,
+            fields_expire: false,
+            clock_ahead: 0,
+            asking: false,
+            is_second: false,
+        };
+        let (mut link, _server) =
+            link("*2\r\n$1\r\n7\r\n*1\r\n$1\r\na\r\n*2\r\n$1\r\n0\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n");
+        let mut gather = value.gather();
+        assert_eq!(gather.bytes_held(), 0);
+        assert_eq!(value.take(&mut link, &mut gather).unwrap(), None);
+        assert_eq!(gather.bytes_held(), gather.bytes_told() + 4096);
+        assert_eq!(value.take(&mut link, &mut gather).unwrap(), Some(Outcome::Told));
+        let members = ["a", "b"].map(Blob::from).to_vec();
+        assert_eq!(gather.ready[0].value, Value::Set(members));
     }
 }
