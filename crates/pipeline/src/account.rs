@@ -26,16 +26,23 @@ impl Account {
         Ok(self.found.get_or_init(|| aws).clone())
     }
 
-    /// The same for a bucket; `None` where the environment says that it needs no credentials, and
-    /// there are none.
-    pub(crate) fn connect_to_bucket(&self) -> Result<Option<Aws>, Error> {
+    /// The same for a bucket; as nobody where the environment says that it needs no credentials,
+    /// there are none, and nobody is named.
+    pub(crate) fn bucket_access(&self) -> Result<Access, Error> {
+        let AwsOptions { region, profile, s3_endpoint_url, assume_role, .. } = &self.options;
+        let is_anybody = || profile.is_none() && assume_role.is_none();
         match self.connect() {
-            Err(Error::NoCredentials { .. })
-                if self.options == AwsOptions::default() && Access::default().is_unsigned() =>
-            {
-                Ok(None)
+            Err(Error::NoCredentials { .. }) if is_anybody() && Access::default().is_unsigned() => {
+                let mut access = Access::default();
+                if let Some(region) = region {
+                    access = access.with_region(region);
+                }
+                if let Some(url) = s3_endpoint_url {
+                    access = access.with_endpoint(url);
+                }
+                Ok(access)
             }
-            connected => connected.map(Some),
+            connected => connected?.bucket_access(),
         }
     }
 }

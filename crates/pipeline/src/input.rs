@@ -111,10 +111,8 @@ impl Reach {
     /// It is in a bucket, and there is no region or there are no credentials.
     pub fn place(&self, url: &str) -> Result<Place, keystar_transfer::Error> {
         #[cfg(feature = "live")]
-        if is_object(url)
-            && let Some(aws) = self.account.connect_to_bucket()?
-        {
-            return Ok(Place::from(url).with_aws(&aws));
+        if is_object(url) {
+            return Ok(Place::from(url).with_access(self.account.bucket_access()?));
         }
         Ok(Place::from(url))
     }
@@ -126,15 +124,10 @@ impl Reach {
     ) -> Result<Dumps, keystar_extract::Error> {
         #[cfg(feature = "live")]
         if let Some(place) = places.iter().find(|place| is_object(place)) {
-            let access = self
-                .account
-                .connect_to_bucket()
-                .and_then(|aws| aws.as_ref().map(Aws::bucket_access).transpose());
-            let access = access.map_err(|error| keystar_extract::Error::Open {
-                path: place.into(),
-                source: io::Error::other(error),
+            let access = self.account.bucket_access().map_err(|error| {
+                keystar_extract::Error::Open { path: place.into(), source: io::Error::other(error) }
             })?;
-            return Dumps::open_as(places, options, &access.unwrap_or_default());
+            return Dumps::open_as(places, options, &access);
         }
         Dumps::open(places, options)
     }

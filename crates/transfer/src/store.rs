@@ -21,10 +21,12 @@ pub(crate) const STAGING: &str = ".tmp";
 /// `s3://BUCKET/PREFIX`).
 ///
 /// Made of any text. What an `s3://` URL needs besides (a region, credentials, an endpoint) comes
-/// from the environment, unless `with_aws` says it.
+/// from the environment, unless `with_access` or `with_aws` says it.
 #[derive(Clone, Debug)]
 pub struct Place {
     text: String,
+    #[cfg(feature = "s3")]
+    access: Option<Access>,
     #[cfg(all(feature = "s3", feature = "dynamodb"))]
     aws: Option<Aws>,
 }
@@ -34,6 +36,15 @@ impl Place {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Reaches an `s3://` URL in this way, unless `with_aws` says another.
+    #[cfg(feature = "s3")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "s3")))]
+    #[must_use]
+    pub fn with_access(mut self, access: Access) -> Self {
+        self.access = Some(access);
+        self
     }
 
     /// Reaches an `s3://` URL as whom and where this was connected to: by profile, role or login.
@@ -57,6 +68,8 @@ impl From<String> for Place {
     fn from(text: String) -> Self {
         Self {
             text,
+            #[cfg(feature = "s3")]
+            access: None,
             #[cfg(all(feature = "s3", feature = "dynamodb"))]
             aws: None,
         }
@@ -145,13 +158,12 @@ impl Store {
             },
             #[cfg(feature = "s3")]
             Some(("s3", _)) => {
+                let access = whole.access.clone().unwrap_or_default();
                 #[cfg(feature = "dynamodb")]
                 let access = match &whole.aws {
                     Some(aws) => aws.bucket_access()?,
-                    None => Access::default(),
+                    None => access,
                 };
-                #[cfg(not(feature = "dynamodb"))]
-                let access = Access::default();
                 Ok(Self::Bucket(Bucket::open(place, &access)?))
             }
             #[cfg(not(feature = "s3"))]

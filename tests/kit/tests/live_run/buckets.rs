@@ -160,13 +160,20 @@ fn dumps_that_cannot_be_had_say_why() {
 
     // A bucket for everybody is asked without a signature: this one is none, and it is S3 that says so.
     let signers = world.s3.signers();
-    world
-        .nobodys("s3://backups/nightly/", &world.path("public"), "public/run")
-        .environment("AWS_SKIP_SIGNATURE", "true")
+    let public = |name: &str| {
+        world
+            .nobodys("s3://backups/nightly/", &world.path(name), &format!("{name}/run"))
+            .environment("AWS_SKIP_SIGNATURE", "true")
+    };
+    public("public")
         .environment("AWS_REGION", REGION)
         .environment("AWS_ENDPOINT_URL_S3", &world.s3.endpoint())
         .refused(4, &["access denied", "s3:ListBucket on backups"]);
+    let options = ["--region", REGION, "--s3-endpoint-url", &world.s3.endpoint()];
+    public("options").reach(&options).refused(4, &["access denied", "s3:ListBucket on backups"]);
     assert_eq!(world.s3.signers(), signers);
+    // Whoever names a profile wants to be that one.
+    public("named").reach(&options).reach(&["--profile", "nobody"]).refused(4, &["credentials"]);
 
     let stranger = job("s3://backups/nightly/", "stranger").reach(&["--assume-role", "arn:none"]);
     stranger.environment("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9").refused(
