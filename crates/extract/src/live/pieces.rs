@@ -286,18 +286,27 @@ impl Piecewise {
             gather.step = Step::Exists;
             return Ok(false);
         }
-        if len < asked || gather.total.is_some_and(|total| gather.next >= total) {
-            return Ok(true);
+        match gather.total {
+            None if len < asked => Ok(true),
+            None => {
+                gather.step = Step::Length;
+                Ok(false)
+            }
+            Some(total) if gather.next >= total => Ok(true),
+            // It ends before its length.
+            Some(_) if len < asked => Err(Stop::Outcome(Outcome::Changed)),
+            Some(_) => Ok(false),
         }
-        if gather.total.is_none() {
-            gather.step = Step::Length;
-        }
-        Ok(false)
     }
 
     fn length(&self, link: &mut Link, gather: &mut Gather) -> Result<bool, Stop> {
         let total = reply(link, "STRLEN")?.integer().unwrap_or_default();
         let total = u64::try_from(total).unwrap_or_default();
+        // Some of it was told already: it has been deleted since, or replaced by less.
+        if total < gather.next {
+            let outcome = if total == 0 { Outcome::Gone } else { Outcome::Changed };
+            return Err(Stop::Outcome(outcome));
+        }
         if total > self.max_element_bytes {
             let limit = self.max_element_bytes;
             let detail = format!("a string of {total} bytes exceeds the limit of {limit}");

@@ -104,6 +104,42 @@ fn a_key_that_fails_and_is_told_twice_fails_once() {
     }
 }
 
+/// A string is asked for in pieces, and its length after the first of them.
+#[test]
+fn a_string_that_goes_or_shrinks_between_its_pieces_is_not_cut() {
+    for (lengths, second) in [([0, 0], None), ([5, 5], Some("short")), ([90_000, 90_000], None)] {
+        let (mut lengths, mut asked, mut types) = (lengths.into_iter(), 0, 0);
+        let url = serve(move |words| {
+            Some(match &*words[0] {
+                "TYPE" => {
+                    types += 1;
+                    (if types == 1 || second.is_some() { "+string\r\n" } else { "+none\r\n" })
+                        .to_owned()
+                }
+                "GETRANGE" => {
+                    asked += 1;
+                    let to: usize = words[3].parse().unwrap();
+                    match asked {
+                        1 => bulk(&"x".repeat(to + 1)),
+                        _ => bulk(second.unwrap_or_default()),
+                    }
+                }
+                "STRLEN" => format!(":{}\r\n", lengths.next().unwrap()),
+                "EXISTS" => ":0\r\n".to_owned(),
+                _ => return None,
+            })
+        });
+        let found = read(&url, typed()).unwrap();
+        match second {
+            Some(second) => assert_eq!(*only(&found), Value::String(second.as_bytes().into())),
+            None => {
+                assert_eq!((found.records.len(), found.failures.len()), (0, 0), "{found:?}");
+                assert_eq!(found.skipped, BTreeMap::from([("gone", 1)]));
+            }
+        }
+    }
+}
+
 /// `XPENDING` says the same of a group that was destroyed and of a key that is gone.
 #[test]
 fn a_stream_that_loses_a_group_while_it_is_read_is_read() {
