@@ -726,7 +726,8 @@ impl Load<'_> {
                 .with_sort_spill_reservation_bytes(bytes / 128);
             let options = config.options_mut();
             options.optimizer.prefer_hash_join = false;
-            // With a single partition the engine would take the hash join all the same.
+            options.optimizer.repartition_joins = true;
+            // Without partitions the engine would take the hash join all the same.
             let partitions = &mut options.execution.target_partitions;
             *partitions = (*partitions).max(2);
         }

@@ -43,6 +43,9 @@ pub(crate) fn session(
         .with_create_default_catalog_and_schema(false)
         .with_default_catalog_and_schema(CATALOG, DEFAULT_SCHEMA);
     config.options_mut().sql_parser.map_string_types_to_utf8view = false;
+    // Rows that go from thread to thread wait in memory for the slower one, without a bound: a hash
+    // join reads its own share of the larger side in each, and has one table of the smaller.
+    config.options_mut().optimizer.repartition_joins = false;
     // A sort holds this much back for its merge; a share of a small pool must still hold more.
     let sort = &mut config.options_mut().execution;
     sort.sort_spill_reservation_bytes =
